@@ -1,0 +1,57 @@
+//! The schema of Backline, on SQLite and on PostgreSQL, and the way there.
+//!
+//! One change per file, forward only, never edited once released. A migration spells every name out and imports
+//! nothing of the server: it must mean the same thing in ten years, whatever the entities look like by then.
+//!
+//! It promises that
+//!
+//! - [`run`] is all or nothing, on both databases, and may be killed at any statement;
+//! - several instances may call it at once: one works, the others wait and then find nothing to do;
+//! - a database that a newer release has migrated is refused, not touched.
+//!
+//! The types of columns are in [`column`]: one meaning, two spellings.
+
+mod column;
+mod m20261123_000001_account;
+mod m20261123_000002_registration;
+mod m20261123_000003_session;
+mod m20261123_000004_request_record;
+mod m20261123_000005_audit_event;
+mod m20261123_000006_job;
+mod m20261123_000007_letter;
+mod m20261123_000008_artist;
+mod m20261123_000009_artist_application;
+mod m20261123_000010_upload;
+mod m20261123_000011_stored_blob;
+mod m20261123_000012_track;
+mod m20261123_000013_submission;
+mod m20261123_000014_search_document;
+mod run;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+pub use self::run::{Error, Status, run, status};
+
+/// Every migration, oldest first.
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_account::Migration),
+            Box::new(m20261123_000002_registration::Migration),
+            Box::new(m20261123_000003_session::Migration),
+            Box::new(m20261123_000004_request_record::Migration),
+            Box::new(m20261123_000005_audit_event::Migration),
+            Box::new(m20261123_000006_job::Migration),
+            Box::new(m20261123_000007_letter::Migration),
+            Box::new(m20261123_000008_artist::Migration),
+            Box::new(m20261123_000009_artist_application::Migration),
+            Box::new(m20261123_000010_upload::Migration),
+            Box::new(m20261123_000011_stored_blob::Migration),
+            Box::new(m20261123_000012_track::Migration),
+            Box::new(m20261123_000013_submission::Migration),
+            Box::new(m20261123_000014_search_document::Migration),
+        ]
+    }
+}
