@@ -1,0 +1,206 @@
+//! Who is calling, and what they may do.
+//!
+//! A [`Caller`] exists only after `rpc::auth` verified an access token: that module is the one place that builds it.
+//! Code that holds a `Caller` need not ask whether anyone is signed in; it asks *who*.
+
+use std::{fmt, str::FromStr};
+
+use sea_orm::DeriveValueType;
+
+use super::{
+    ClientAddress, Timestamp,
+    ids::{AccountId, SessionId},
+};
+
+/// What an account is trusted with. Everyone is a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    Listener,
+    /// A member of at least one artist.
+    Artist,
+    Reviewer,
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Listener, Self::Artist, Self::Reviewer, Self::Admin];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Artist => "artist",
+            Self::Reviewer => "reviewer",
+            Self::Admin => "admin",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A right that a method asks for. Rights hang on roles, never on persons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    ReviewApplications,
+    ReviewSubmissions,
+    ListAccounts,
+    ManageRoles,
+}
+
+impl Permission {
+    pub const ALL: [Self; 4] =
+        [Self::ReviewApplications, Self::ReviewSubmissions, Self::ListAccounts, Self::ManageRoles];
+
+    /// The name that `PERMISSION_MISSING` tells the client.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReviewApplications => "applications.review",
+            Self::ReviewSubmissions => "submissions.review",
+            Self::ListAccounts => "accounts.list",
+            Self::ManageRoles => "accounts.manage_roles",
+        }
+    }
+
+    const fn held_by(self, role: Role) -> bool {
+        match self {
+            Self::ReviewApplications | Self::ReviewSubmissions => matches!(role, Role::Reviewer | Role::Admin),
+            Self::ListAccounts | Self::ManageRoles => matches!(role, Role::Admin),
+        }
+    }
+}
+
+/// A set of roles. Always holds [`Role::Listener`]. Text in the database: `"listener,reviewer"`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, DeriveValueType)]
+#[sea_orm(value_type = "String")]
+pub struct Roles(u8);
+
+#[derive(Debug, thiserror::Error)]
+#[error("unknown role {0}")]
+pub struct UnknownRole(String);
+
+impl Roles {
+    pub const LISTENER: Self = Self(Role::Listener.bit());
+
+    #[must_use]
+    pub const fn with(self, role: Role) -> Self {
+        Self(self.0 | role.bit())
+    }
+
+    pub const fn has(self, role: Role) -> bool {
+        self.0 & role.bit() != 0
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(move |role| self.has(*role))
+    }
+
+    pub fn allow(self, permission: Permission) -> bool {
+        self.iter().any(|role| permission.held_by(role))
+    }
+
+    pub const fn is_staff(self) -> bool {
+        self.has(Role::Reviewer) || self.has(Role::Admin)
+    }
+
+    /// The compact form inside access tokens.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Unknown bits are dropped: a token of a newer release grants no more than this release knows.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self((bits & 0b1111) | Role::Listener.bit())
+    }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, role) in self.iter().enumerate() {
+            if place > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(role.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Roles({self})")
+    }
+}
+
+impl FromStr for Roles {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).try_fold(Self::LISTENER, |roles, name| {
+            let role = Role::ALL.into_iter().find(|role| role.name() == name);
+            role.map(|role| roles.with(role)).ok_or_else(|| UnknownRole(name.to_owned()))
+        })
+    }
+}
+
+/// What is known of every call, signed in or not: for audit rows, attempts and limits.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Given by the client in `x-request-id` or made by us; returned, logged, passed on.
+    pub request_id: String,
+    pub address: ClientAddress,
+    /// The `user-agent` header, at most 256 characters.
+    pub user_agent: String,
+}
+
+/// A signed-in person, as the verified access token says.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub account: AccountId,
+    pub session: SessionId,
+    pub roles: Roles,
+    /// When the person last proved who they are.
+    pub authenticated_at: Timestamp,
+    pub facts: Facts,
+}
+
+impl Caller {
+    pub fn may(&self, permission: Permission) -> bool {
+        self.roles.allow(permission)
+    }
+}
+
+/// Who did something, for the audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    Account(AccountId),
+    /// Nobody signed in: registration, a failed login.
+    Anonymous,
+    /// A job or a schedule.
+    System,
+    /// Whoever may run the command line on the machine.
+    Operator,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_survive_the_database_and_the_token() {
+        let roles = Roles::LISTENER.with(Role::Admin);
+        assert_eq!(roles.to_string(), "listener,admin");
+        assert_eq!("admin".parse::<Roles>().unwrap(), roles);
+        assert_eq!(Roles::from_bits(roles.bits()), roles);
+        assert!("owner".parse::<Roles>().is_err());
+    }
+
+    #[test]
+    fn only_admins_hold_what_only_admins_should() {
+        for permission in Permission::ALL {
+            assert!(Roles::LISTENER.with(Role::Admin).allow(permission));
+            assert!(!Roles::LISTENER.with(Role::Artist).allow(permission));
+        }
+        assert!(!Roles::LISTENER.with(Role::Reviewer).allow(Permission::ManageRoles));
+    }
+}

@@ -1,0 +1,8 @@
+//! The generated messages and services of `proto/`: the only place that includes them.
+
+#![allow(clippy::all, clippy::pedantic, missing_docs, rustdoc::all, reason = "generated code")]
+
+include!(concat!(env!("OUT_DIR"), "/backline.v1.rs"));
+
+/// The encoded descriptor set, for reflection and for tests that walk every method.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/backline.bin"));
