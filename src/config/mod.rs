@@ -1,0 +1,102 @@
+//! Configuration: defaults < TOML file < `BACKLINE_…` environment < flags.
+//!
+//! Every section knows its defaults and checks itself. Loading gathers *all* problems before it gives up, so that one
+//! run of `backline check-config` is enough. Unknown keys are problems too: a misspelt limit is no limit.
+//!
+//! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. A variable that ends in
+//! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
+
+mod database;
+mod load;
+mod log;
+mod mail;
+mod objects;
+mod passwords;
+mod server;
+mod sessions;
+mod uploads;
+mod web;
+mod work;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    database::DatabaseConfig,
+    load::{Problem, Problems, Source, load},
+    log::{LogConfig, LogFormat},
+    mail::MailConfig,
+    objects::ObjectsConfig,
+    passwords::PasswordsConfig,
+    server::ServerConfig,
+    sessions::SessionsConfig,
+    uploads::UploadsConfig,
+    web::WebConfig,
+    work::WorkConfig,
+};
+
+/// A part of the configuration that can judge itself.
+pub trait Section: Default + Serialize + for<'de> Deserialize<'de> {
+    /// The table's name in TOML, and the word after `BACKLINE_` in the environment.
+    const NAME: &'static str;
+
+    fn check(&self, mode: Mode, problems: &mut Problems);
+}
+
+/// How strict the server is with its own settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The embedded default: safe for one machine and a few people.
+    #[default]
+    Development,
+    /// Refuses settings that would hurt strangers.
+    Production,
+    /// Cheap password hashes and a clock that stands still. For this project's own tests only.
+    Test,
+}
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub mode: Mode,
+    /// Where the embedded database, files, letters and keys lie.
+    pub data_dir: PathBuf,
+    pub server: ServerConfig,
+    pub web: WebConfig,
+    pub database: DatabaseConfig,
+    pub objects: ObjectsConfig,
+    pub mail: MailConfig,
+    pub passwords: PasswordsConfig,
+    pub sessions: SessionsConfig,
+    pub uploads: UploadsConfig,
+    pub work: WorkConfig,
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// The database's URL: what was configured, or the embedded SQLite file.
+    pub fn database_url(&self) -> String {
+        match &self.database.url {
+            Some(url) => secrecy::ExposeSecret::expose_secret(url).to_owned(),
+            None => format!("sqlite://{}", self.data_dir.join("backline.db").display()),
+        }
+    }
+
+    /// The object store's URL: what was configured, or a folder of the data folder.
+    pub fn objects_url(&self) -> String {
+        match &self.objects.url {
+            Some(url) => url.to_string(),
+            None => format!("file://{}", self.data_dir.join("objects").display()),
+        }
+    }
+
+    /// The base of links in letters and of download URLs, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        match &self.web.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.server.listen),
+        }
+    }
+}

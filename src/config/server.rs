@@ -1,0 +1,74 @@
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mode, Problems, Section};
+
+/// Where the server listens, and what one connection may do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// gRPC, gRPC-Web and HTTP. Also `BACKLINE_LISTEN`.
+    pub listen: SocketAddr,
+    /// `/livez`, `/readyz`, `/metrics`. Also `BACKLINE_ADMIN_LISTEN`. Keep it off the open network.
+    pub admin_listen: SocketAddr,
+    /// Open connections in all; more wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Open connections from one address; more are closed at once.
+    pub max_connections_per_address: usize,
+    /// Calls at once on one HTTP/2 connection.
+    pub max_streams_per_connection: u32,
+    /// How long a peer may take for its first bytes and for each HTTP/1 header.
+    #[serde(with = "humantime_serde")]
+    pub handshake_timeout: Duration,
+    /// Connections are asked to go after this time (less or more 10 %), so that clients spread anew.
+    #[serde(with = "humantime_serde")]
+    pub max_connection_age: Duration,
+    /// How long calls may go on after that, and after a stop signal.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+    /// How long health says NOT_SERVING before connections are closed on SIGTERM, for load balancers to notice.
+    #[serde(with = "humantime_serde")]
+    pub drain_notice: Duration,
+    /// Addresses (of load balancers) that the limit per address does not bind.
+    pub unlimited_addresses: Vec<std::net::IpAddr>,
+    /// Whether grpcurl may ask which services there are.
+    pub reflection: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 7070).into(),
+            admin_listen: (Ipv4Addr::LOCALHOST, 7071).into(),
+            max_connections: 10_000,
+            max_connections_per_address: 64,
+            max_streams_per_connection: 100,
+            handshake_timeout: Duration::from_secs(5),
+            max_connection_age: Duration::from_secs(30 * 60),
+            grace: Duration::from_secs(30),
+            drain_notice: Duration::from_secs(5),
+            unlimited_addresses: Vec::new(),
+            reflection: true,
+        }
+    }
+}
+
+impl Section for ServerConfig {
+    const NAME: &'static str = "server";
+
+    fn check(&self, _: Mode, problems: &mut Problems) {
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            problems.add("server.admin_listen", "must differ from server.listen");
+        }
+        if self.max_connections == 0 || self.max_connections_per_address == 0 || self.max_streams_per_connection == 0 {
+            problems.add("server.max_connections", "and the other maxima must be 1 or more, or nobody can call");
+        }
+        if self.handshake_timeout.is_zero() {
+            problems.add("server.handshake_timeout", "must be longer than 0s");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The two doors to writing.
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use super::{Db, Statements};
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// A transaction that may write.
+///
+/// A store function that must share a transaction with others takes `&WriteTx`: the type says what prose would forget.
+pub struct WriteTx {
+    tx: DatabaseTransaction,
+    statements: Statements,
+    hooks: Mutex<Vec<Hook>>,
+}
+
+impl WriteTx {
+    pub(super) fn new(tx: DatabaseTransaction, statements: Statements) -> Self {
+        Self { tx, statements, hooks: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs `hook` once the change is durable, and never if it is rolled back. For waking workers and watchers; it
+    /// must be quick and must not fail.
+    pub fn after_commit(&self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.lock().push(Box::new(hook));
+    }
+
+    /// Makes everything durable, or nothing.
+    ///
+    /// # Errors
+    /// When the database refuses; then nothing happened and no hook runs.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.statements.count();
+        self.tx.commit().await?;
+        for hook in self.hooks.into_inner() {
+            hook();
+        }
+        Ok(())
+    }
+
+    /// Drops everything, now and not when the connection is next used.
+    ///
+    /// # Errors
+    /// When the connection is gone; then nothing happened either.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.statements.count();
+        self.tx.rollback().await
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for WriteTx {
+    fn get_database_backend(&self) -> DbBackend {
+        self.tx.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.statements.count();
+        self.tx.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.statements.count();
+        self.tx.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.statements.count();
+        self.tx.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.statements.count();
+        self.tx.query_all_raw(statement).await
+    }
+}
+
+/// The writer's connection, one statement at a time, each its own transaction.
+pub struct WriteOne<'a> {
+    pub(super) db: &'a Db,
+}
+
+#[async_trait]
+impl ConnectionTrait for WriteOne<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.db.writer.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.db.statements.count();
+        self.db.writer.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.db.statements.count();
+        self.db.writer.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.db.statements.count();
+        self.db.writer.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.db.statements.count();
+        self.db.writer.query_all_raw(statement).await
+    }
+}

@@ -1,0 +1,41 @@
+//! `letter`: a letter to one mailbox, rendered before the first attempt to send it.
+
+use sea_orm::entity::prelude::*;
+
+use crate::kernel::{Timestamp, ids::LetterId};
+
+#[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "letter")]
+pub struct Model {
+    /// Ordered by age.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: LetterId,
+    /// What the letter is about; a second letter of the same key is not sent.
+    pub idempotency_key: String,
+    /// Name of the template.
+    pub kind: String,
+    /// Address, subject and bodies, sealed. Gone once the letter is sent or given up.
+    pub sealed: Option<Vec<u8>>,
+    pub state: State,
+    pub created_at: Timestamp,
+    pub sent_at: Option<Timestamp>,
+}
+
+super::prints_only_its_id!(Model);
+
+/// Where a letter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum State {
+    Queued,
+    Sent,
+    /// The mail server would not have it.
+    Abandoned,
+}
+
+super::displays_as_stored!(State);
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

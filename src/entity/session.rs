@@ -1,0 +1,96 @@
+//! `session`: a signed-in device, and the refresh token that keeps it signed in.
+//!
+//! Tokens are stored as SHA-256 only. Rotation is one guarded statement on `refresh_sha256`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::kernel::{
+    Digest, Timestamp,
+    ids::{AccountId, SessionId},
+};
+
+#[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "session")]
+pub struct Model {
+    /// `ses_…` on the wire.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: SessionId,
+    pub account_id: AccountId,
+    /// As the client named the device; may be empty.
+    pub device_name: String,
+    /// As sent at login, at most 256 characters.
+    pub user_agent: String,
+    /// Where the session was last used from.
+    pub address: String,
+    pub address_prefix: String,
+    /// The person asked for it: the device was given a token that later logins show.
+    pub remember_device: bool,
+    pub created_at: Timestamp,
+    /// When the person last proved who they are; step-up looks at it.
+    pub authenticated_at: Timestamp,
+    /// Last login or refresh.
+    pub last_used_at: Timestamp,
+    /// Moves on with each refresh, never past `absolute_expires_at`.
+    pub idle_expires_at: Timestamp,
+    pub absolute_expires_at: Timestamp,
+    /// Counts rotations of the refresh token.
+    pub generation: i64,
+    /// Of the refresh token that is valid now.
+    pub refresh_sha256: Digest,
+    /// Of the token before it, for the grace period and for spotting reuse.
+    pub previous_sha256: Option<Digest>,
+    pub rotated_at: Option<Timestamp>,
+    /// The current token pair, sealed under a key derived from the previous token: who lost the reply gets it again.
+    pub successor_sealed: Option<Vec<u8>>,
+    /// When the current token was first used; ends the grace period.
+    pub successor_used_at: Option<Timestamp>,
+    /// Set together with `end_cause`, never unset.
+    pub ended_at: Option<Timestamp>,
+    pub end_cause: Option<EndCause>,
+}
+
+super::prints_only_its_id!(Model);
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum EndCause {
+    Logout,
+    /// By the owner from another device, or by staff.
+    Revoked,
+    /// To make room: the account had too many.
+    Evicted,
+    /// An old refresh token came back after its grace.
+    RefreshReuse,
+    Expired,
+    Suspended,
+    PasswordChanged,
+}
+
+super::displays_as_stored!(EndCause);
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(belongs_to = "super::account::Entity", from = "Column::AccountId", to = "super::account::Column::Id")]
+    Account,
+}
+
+impl Related<super::account::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Account.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// The sessions of this account, ended ones too.
+    pub fn of(account: AccountId) -> Select<Self> {
+        Self::find().filter(Column::AccountId.eq(account))
+    }
+
+    /// The sessions of this account that were not ended. Those past their expiry are among them until swept.
+    pub fn live_of(account: AccountId) -> Select<Self> {
+        Self::of(account).filter(Column::EndedAt.is_null())
+    }
+}

@@ -1,0 +1,40 @@
+//! Keys: made of our own ids, never of what people call their files.
+
+use sea_orm::DeriveValueType;
+
+use crate::kernel::{
+    Dice,
+    ids::{BlobId, UploadId},
+};
+
+/// Where an object lies in the store, below the configured prefix.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveValueType)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// A segment of an upload under way. Random at its end: two writers at one offset never share a key.
+    pub fn segment(upload: UploadId, offset: i64, dice: &Dice) -> Self {
+        Self(format!("staging/{upload}/{offset:016x}-{}", hex::encode(dice.bytes::<8>())))
+    }
+
+    /// The folder of all segments of an upload.
+    pub fn staging(upload: UploadId) -> Self {
+        Self(format!("staging/{upload}"))
+    }
+
+    /// Finished content. Spread over folders by the random end of the id.
+    pub fn content(blob: BlobId) -> Self {
+        let text = blob.to_string();
+        let spread = text.get(text.len() - 2..).unwrap_or("00");
+        Self(format!("content/{spread}/{text}"))
+    }
+
+    /// A key under which nothing is ever stored.
+    pub fn probe() -> Self {
+        Self("probe".to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,149 @@
+//! Object storage: where the bytes of files lie.
+//!
+//! `object_store` reaches local disks, S3-compatible services and memory by URL; this module gives it typed keys, bounded
+//! memory and durability. On a local disk every write is synced, file and folder, before it is acknowledged. Content types
+//! and checksums live in the database: a local store keeps no attributes. Keys are never used twice, so what was read once
+//! under a key cannot change.
+
+mod key;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory, path::Path};
+
+pub use self::{key::ObjectKey, read::Bytestream, write::ObjectWriter};
+use crate::config::Config;
+
+/// What went wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// Nothing is stored under this key.
+    #[error("the object is not in the store")]
+    Missing,
+    /// The store is away or refuses; trying again may help.
+    #[error("the object store failed")]
+    Unavailable(#[source] object_store::Error),
+    /// A read from the local disk failed.
+    #[error("the object store failed")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<object_store::Error> for ObjectError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::Missing,
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+/// The object store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+}
+
+impl Objects {
+    /// Opens the configured store.
+    ///
+    /// # Errors
+    /// One sentence: the folder cannot be written, the URL or its options are malformed.
+    pub fn connect(config: &Config) -> anyhow::Result<Self> {
+        let url = config.objects_url();
+        let parsed = url::Url::parse(&url).with_context(|| format!("objects.url: {url} is not a URL"))?;
+        if parsed.scheme() == "file" {
+            let folder = parsed.to_file_path().ok().with_context(|| format!("objects.url: {url} is not a folder"))?;
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("the folder {} cannot be made; is it writable?", folder.display()))?;
+            let local = LocalFileSystem::new_with_prefix(&folder)
+                .with_context(|| format!("the folder {} cannot be opened", folder.display()))?
+                .with_fsync(true);
+            return Ok(Self { store: Arc::new(local), prefix: Path::default() });
+        }
+        if parsed.scheme() == "memory" {
+            return Ok(Self { store: Arc::new(InMemory::new()), prefix: Path::default() });
+        }
+        let (store, prefix) = object_store::parse_url_opts(&parsed, &config.objects.options)
+            .context("objects.url or objects.options are malformed")?;
+        Ok(Self { store: store.into(), prefix })
+    }
+
+    fn path(&self, key: &ObjectKey) -> Path {
+        self.prefix.parts().chain(Path::from(key.as_str()).parts()).collect()
+    }
+
+    /// Stores `payload` whole and durably.
+    ///
+    /// # Errors
+    /// When the store is away; then nothing stands under `key`.
+    pub async fn put(&self, key: &ObjectKey, payload: PutPayload) -> Result<(), ObjectError> {
+        self.store.put(&self.path(key), payload).await?;
+        Ok(())
+    }
+
+    /// Begins an object that is written piece by piece and appears only when finished.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn writer(&self, key: &ObjectKey) -> Result<ObjectWriter, ObjectError> {
+        Ok(ObjectWriter::new(self.store.put_multipart(&self.path(key)).await?))
+    }
+
+    /// Reads `range` of an object in blocks, without holding more than a few of them.
+    ///
+    /// # Errors
+    /// [`ObjectError::Missing`], or when the store is away.
+    pub async fn read(&self, key: &ObjectKey, range: std::ops::Range<u64>) -> Result<Bytestream, ObjectError> {
+        if range.is_empty() {
+            return Ok(Bytestream::empty());
+        }
+        let options = object_store::GetOptions::new().with_range(Some(range));
+        let found = self.store.get_opts(&self.path(key), options).await?;
+        Ok(Bytestream::of(found))
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn delete(&self, key: &ObjectKey) -> Result<(), ObjectError> {
+        match self.store.delete(&self.path(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes everything whose key begins with `prefix` (a folder). Returns how many objects.
+    ///
+    /// # Errors
+    /// When the store is away; repeating goes on where it stopped.
+    pub async fn delete_below(&self, prefix: &ObjectKey) -> Result<u64, ObjectError> {
+        let found: Vec<Path> =
+            self.store.list(Some(&self.path(prefix))).map_ok(|object| object.location).try_collect().await?;
+        let mut count = 0;
+        for path in found {
+            match self.store.delete(&path).await {
+                Ok(()) => count += 1,
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Whether the store answers: asks for an object that is not there.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), ObjectError> {
+        match self.store.head(&self.path(&ObjectKey::probe())).await {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

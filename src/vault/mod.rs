@@ -1,0 +1,16 @@
+//! Secrets: the server's own keys, sealed values, tokens and password hashes.
+//!
+//! Everything cryptographic stands here, behind types that say what they are for; features hold no key. All of it
+//! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
+
+mod keys;
+mod paseto;
+mod passwords;
+mod seal;
+
+pub use self::{
+    keys::Keys,
+    paseto::Paseto,
+    passwords::{Full, Hasher, Verdict},
+    seal::Sealer,
+};
