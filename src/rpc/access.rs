@@ -1,0 +1,127 @@
+//! The table that says who may call what, and how long it may take.
+//!
+//! The `match` is exhaustive over the list that `build.rs` writes from the protos: an RPC without a row does not build.
+
+use std::time::Duration;
+
+use super::Rpc;
+use crate::kernel::Permission;
+
+/// Who may call a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Anyone, signed in or not.
+    Anyone,
+    /// Anyone with a live session. What they may see is the feature's business.
+    SignedIn,
+    /// Staff whose roles carry this permission.
+    With(Permission),
+}
+
+/// What a method costs, and so how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    Read,
+    Write,
+    /// Hashes a password.
+    Password,
+    /// Moves a piece of a file.
+    Chunk,
+    /// Moves a whole file.
+    Transfer,
+    /// Stays open to tell of changes.
+    Watch,
+}
+
+impl Cost {
+    /// The longest a call may take; a client's `grpc-timeout` only shortens it. For streams, the whole stream.
+    pub const fn time_limit(self) -> Duration {
+        match self {
+            Self::Read => Duration::from_secs(2),
+            Self::Write | Self::Password => Duration::from_secs(5),
+            Self::Chunk => Duration::from_secs(30),
+            Self::Transfer | Self::Watch => Duration::from_secs(30 * 60),
+        }
+    }
+
+    /// Largest request message in bytes: chunks are up to 1 MiB plus their envelope.
+    pub const fn max_message_bytes(self) -> usize {
+        match self {
+            Self::Chunk | Self::Transfer => 1024 * 1024 + 4096,
+            _ => 256 * 1024,
+        }
+    }
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub who: Who,
+    pub cost: Cost,
+}
+
+const fn anyone(cost: Cost) -> Access {
+    Access { who: Who::Anyone, cost }
+}
+
+const fn signed_in(cost: Cost) -> Access {
+    Access { who: Who::SignedIn, cost }
+}
+
+const fn staff(permission: Permission, cost: Cost) -> Access {
+    Access { who: Who::With(permission), cost }
+}
+
+/// The row of a method.
+pub const fn of(rpc: Rpc) -> Access {
+    use Cost::{Chunk, Password, Read, Transfer, Watch, Write};
+    use Permission::{ListAccounts, ManageRoles, ReviewApplications, ReviewSubmissions};
+
+    match rpc {
+        Rpc::AccountRegister => anyone(Password),
+        Rpc::AccountVerifyEmail | Rpc::AccountResendVerification => anyone(Write),
+        Rpc::AccountGetAccount => signed_in(Read),
+        Rpc::AccountUpdateAccount => signed_in(Write),
+
+        Rpc::SessionLogin => anyone(Password),
+        Rpc::SessionRefreshSession => anyone(Write),
+        Rpc::SessionListSessions => signed_in(Read),
+        Rpc::SessionLogout | Rpc::SessionRevokeSession => signed_in(Write),
+
+        Rpc::ApplicationGetMyApplication => signed_in(Read),
+        Rpc::ApplicationCreateApplication | Rpc::ApplicationSubmitApplication => signed_in(Write),
+        Rpc::ApplicationListApplications => staff(ReviewApplications, Read),
+        Rpc::ApplicationApproveApplication | Rpc::ApplicationRejectApplication => staff(ReviewApplications, Write),
+
+        Rpc::ArtistGetArtist | Rpc::ArtistListArtists => signed_in(Read),
+
+        Rpc::StorageGetLimits => anyone(Read),
+        Rpc::StorageGetUpload => signed_in(Read),
+        Rpc::StorageCreateUpload | Rpc::StorageCompleteUpload | Rpc::StorageCancelUpload => signed_in(Write),
+        Rpc::StorageAppendChunk => signed_in(Chunk),
+        Rpc::StorageWriteUpload | Rpc::StorageReadObject => signed_in(Transfer),
+        Rpc::StorageCreateDownloadUrl => signed_in(Write),
+
+        Rpc::TrackGetTrack | Rpc::TrackListTracks => signed_in(Read),
+        Rpc::TrackCreateTrack | Rpc::TrackUpdateTrack | Rpc::TrackDeleteTrack => signed_in(Write),
+
+        Rpc::SubmissionGetSubmission | Rpc::SubmissionListSubmissions => signed_in(Read),
+        Rpc::SubmissionCreateSubmission | Rpc::SubmissionSubmitSubmission | Rpc::SubmissionWithdrawSubmission => {
+            signed_in(Write)
+        }
+        Rpc::SubmissionWatchSubmission => signed_in(Watch),
+
+        Rpc::ReviewListQueue => staff(ReviewSubmissions, Read),
+        Rpc::ReviewStartReview
+        | Rpc::ReviewApproveSubmission
+        | Rpc::ReviewRejectSubmission
+        | Rpc::ReviewPublishSubmission => staff(ReviewSubmissions, Write),
+
+        Rpc::SearchSearch => signed_in(Read),
+
+        Rpc::AdminListAccounts => staff(ListAccounts, Read),
+        Rpc::AdminSetRoles => staff(ManageRoles, Write),
+
+        Rpc::ServerGetServerInfo => anyone(Read),
+    }
+}

@@ -1,0 +1,48 @@
+//! Who is calling.
+
+use async_trait::async_trait;
+use http::{HeaderMap, header::AUTHORIZATION};
+use tonic::{Request, Status};
+
+use super::Refusal;
+use crate::kernel::{Caller, Facts};
+
+/// Verifies access tokens. Implemented by the sessions feature; the gate knows only this.
+#[async_trait]
+pub trait Authenticate: Send + Sync + 'static {
+    /// The caller that `token` stands for.
+    ///
+    /// # Errors
+    /// Expired, forged or foreign tokens, ended sessions.
+    async fn authenticate(&self, token: &str, facts: Facts) -> Result<Caller, Refusal>;
+}
+
+/// The bearer token of a call, if it carries one.
+///
+/// # Errors
+/// `ACCESS_TOKEN_INVALID` for an `authorization` header of another shape.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let text = header.to_str().map_err(|_| Refusal::AccessTokenInvalid)?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Refusal::AccessTokenInvalid),
+    }
+}
+
+/// The person who makes this call. The gate has put it there for every method that wants one.
+///
+/// # Errors
+/// `ACCESS_TOKEN_MISSING` in a method that anyone may call, when nobody is signed in.
+pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| Refusal::AccessTokenMissing.into())
+}
+
+/// What is known of this call, signed in or not.
+pub fn facts<T>(request: &Request<T>) -> Facts {
+    request.extensions().get::<Facts>().cloned().unwrap_or_else(|| Facts {
+        request_id: String::new(),
+        address: crate::kernel::ClientAddress::NONE,
+        user_agent: String::new(),
+    })
+}

@@ -1,0 +1,218 @@
+//! The path of every call: which method, who may, who is calling, how long, on a task of its own, a typed answer.
+//!
+//! One service instead of a pile of layers, so that the order can be read from top to bottom. It stands inside the
+//! grpc-web bridge and around all services. Below it nobody asks «is anyone signed in?»; they ask *who*.
+//!
+//! A handler runs on its own tracked task: a client that hangs up, or a deadline that passes, never drops a transaction
+//! half-way (a `BEGIN` cancelled in flight poisons its pooled connection in sqlx 0.9.0). What nobody waits for any more
+//! ends by the database's statement time-out.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tonic::{Status, body::Body};
+use tower::Service;
+use tracing::Instrument;
+
+use super::{
+    Refusal, Rpc,
+    access::{self, Access, Who},
+    auth::{self, Authenticate},
+    outcome,
+};
+use crate::kernel::Facts;
+
+/// When a call arrived. Put into the extensions by the accept loop: waiting for anything counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived(pub Instant);
+
+/// Until when a call must be answered. Features that wait for something outside look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(pub Instant);
+
+/// A call with less time left than this is refused, not begun.
+const LEAST_TIME: Duration = Duration::from_millis(20);
+
+/// Guards `inner`, the router of all gRPC services.
+#[derive(Clone)]
+pub struct Gate<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    authenticate: Arc<dyn Authenticate>,
+    tasks: TaskTracker,
+}
+
+impl<S> Gate<S> {
+    /// `tasks` tracks the running handlers, for the drain to wait for.
+    pub fn new(inner: S, authenticate: Arc<dyn Authenticate>, tasks: TaskTracker) -> Self {
+        Self { inner, shared: Arc::new(Shared { authenticate, tasks }) }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<S> Service<Request<Body>> for Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        // The clone stays behind; the one that was asked `poll_ready` serves this call.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { Ok(shared.answer(inner, request).await) })
+    }
+}
+
+/// Health and reflection: open to all, small, and not ours to rule.
+fn is_infrastructure(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.")
+}
+
+impl Shared {
+    async fn answer<S>(&self, inner: S, mut request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
+    {
+        let arrived = request.extensions().get::<Arrived>().map_or_else(Instant::now, |arrived| arrived.0);
+        let facts = request.extensions().get::<Facts>().cloned();
+        let rpc = Rpc::find(request.uri().path());
+        let watch = outcome::Watch::begin(rpc, arrived, facts.as_ref());
+        let span = watch.span();
+
+        let response = async {
+            match rpc {
+                Some(rpc) => match self.admit(rpc, arrived, &mut request).await {
+                    Ok(deadline) => self.run(inner, request, deadline).await,
+                    Err(refusal) => Status::from(refusal).into_http(),
+                },
+                None if is_infrastructure(request.uri().path()) => serve(inner, request).await,
+                None => Status::from(Refusal::MethodUnknown).into_http(),
+            }
+        }
+        .instrument(span)
+        .await;
+        watch.finish(response)
+    }
+
+    /// Decides whether the call may begin, and leaves in its extensions what the handler needs.
+    async fn admit(&self, rpc: Rpc, arrived: Instant, request: &mut Request<Body>) -> Result<Instant, Refusal> {
+        let Access { who, cost } = access::of(rpc);
+
+        let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
+        let deadline = arrived + wanted.min(cost.time_limit());
+        if deadline < Instant::now() + LEAST_TIME {
+            return Err(Refusal::DeadlineExceeded);
+        }
+        request.extensions_mut().insert(Deadline(deadline));
+
+        let facts = request.extensions().get::<Facts>().cloned();
+        let caller = match (auth::bearer(request.headers()), facts) {
+            (Ok(Some(token)), Some(facts)) => Some(self.authenticate.authenticate(token, facts).await),
+            (Ok(_), _) => None,
+            (Err(refusal), _) => Some(Err(refusal)),
+        };
+        match (who, caller) {
+            // A stale token on an open method is no reason to refuse: refreshing and signing in again are such methods.
+            (Who::Anyone, Some(Ok(caller))) => drop(request.extensions_mut().insert(caller)),
+            (Who::Anyone, _) => {}
+            (_, None) => return Err(Refusal::AccessTokenMissing),
+            (_, Some(Err(refusal))) => return Err(refusal),
+            (Who::With(permission), Some(Ok(caller))) if !caller.may(permission) => {
+                return Err(Refusal::PermissionMissing(permission));
+            }
+            (_, Some(Ok(caller))) => drop(request.extensions_mut().insert(caller)),
+        }
+        Ok(deadline)
+    }
+
+    /// Runs the handler on its own task, and waits for it until the deadline.
+    async fn run<S>(&self, inner: S, request: Request<Body>, deadline: Instant) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
+        S::Future: Send,
+    {
+        let handler = tokio::spawn(self.tasks.track_future(serve(inner, request).in_current_span()));
+        match tokio::time::timeout_at(deadline, handler).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(join)) => {
+                metrics::counter!("backline_handler_panics_total").increment(1);
+                tracing::error!(panicked = join.is_panic(), "a handler did not finish");
+                Status::from(Refusal::Internal).into_http()
+            }
+            Err(_) => Status::from(Refusal::DeadlineExceeded).into_http(),
+        }
+    }
+}
+
+async fn serve<S>(mut inner: S, request: Request<Body>) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    match inner.call(request).await {
+        Ok(response) => response,
+        Err(impossible) => match impossible {},
+    }
+}
+
+/// `grpc-timeout`: up to eight digits and a unit (the gRPC wire protocol). Malformed ones are ignored.
+fn client_timeout(headers: &http::HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_the_protocol_writes_them() {
+        let read = |text: &str| {
+            client_timeout(&http::HeaderMap::from_iter([(
+                http::HeaderName::from_static("grpc-timeout"),
+                http::HeaderValue::from_str(text).unwrap(),
+            )]))
+        };
+        assert_eq!(read("1m"), Some(Duration::from_millis(1)));
+        assert_eq!(read("2S"), Some(Duration::from_secs(2)));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for malformed in ["", "S", "1", "-1S", "1s", "123456789S", "1.5S"] {
+            assert_eq!(read(malformed), None, "{malformed}");
+        }
+    }
+}

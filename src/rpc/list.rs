@@ -1,0 +1,23 @@
+//! The list of all methods, written by `build.rs` from the protos.
+
+/// What a request message tells about itself.
+pub trait RpcRequest: prost::Message {
+    /// The method that takes this message.
+    const RPC: Rpc;
+
+    /// The client's id for this attempt and its repeats; empty if it gave none or the method has none.
+    fn request_id(&self) -> &str;
+}
+
+include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
+
+impl Rpc {
+    /// `/backline.v1.TrackService/GetTrack` → its entry.
+    pub fn find(path: &str) -> Option<Self> {
+        ALL.iter().find(|(known, _)| *known == path).map(|(_, rpc)| *rpc)
+    }
+
+    pub fn path(self) -> &'static str {
+        ALL.iter().find(|(_, rpc)| *rpc == self).map_or("", |(path, _)| path)
+    }
+}

@@ -1,0 +1,31 @@
+//! What all RPCs share, knowing no feature.
+//!
+//! - [`gate`]: the path of every call: method, access, caller, deadline, own task, typed answer
+//! - [`access`]: the table that says who may call what
+//! - [`auth`]: from a bearer token to a [`crate::kernel::Caller`]
+//! - [`fault`]: the one road from a failure to a `Status`
+//! - [`fields`]: malformed input, all violations at once
+//! - [`page`]: page sizes and opaque, authenticated page tokens
+//! - [`once`]: repeats of a mutation with the same `request_id`
+
+pub mod access;
+pub mod auth;
+pub mod fault;
+pub mod fields;
+pub mod filter;
+pub mod gate;
+pub mod list;
+pub mod once;
+mod outcome;
+pub mod page;
+pub mod refusal;
+
+pub use self::{
+    auth::{caller, facts},
+    fault::Fault,
+    fields::Fields,
+    list::{Rpc, RpcRequest},
+    once::Once,
+    page::Page,
+    refusal::Refusal,
+};
