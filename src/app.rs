@@ -1,0 +1,100 @@
+//! What the server is made of: built once, used by RPCs and jobs alike.
+
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, sync::Arc};
+
+use anyhow::Context;
+
+use crate::{
+    cache::Cache,
+    config::Config,
+    db::{self, Db},
+    jobs::Queue,
+    kernel::{Clock, Dice},
+    mail::{Mailer, Office},
+    objects::Objects,
+    rpc::{once::Repeats, page::Pages},
+    vault::{Hasher, Keys, Paseto, Sealer},
+};
+
+/// Everything a use case may touch. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub db: Db,
+    pub objects: Objects,
+    pub cache: Cache,
+    pub queue: Queue,
+    pub mailer: Mailer,
+    pub office: Arc<Office>,
+    pub clock: Clock,
+    pub dice: Dice,
+    pub keys: Arc<Keys>,
+    pub sealer: Sealer,
+    pub paseto: Paseto,
+    pub hasher: Hasher,
+    pub pages: Pages,
+    pub repeats: Repeats,
+}
+
+/// The parts that a test replaces: time, chance and the mailer.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub clock: Clock,
+    pub dice: Dice,
+    /// The folder of the data folder, if none is given.
+    pub mailer: Option<Mailer>,
+}
+
+impl World {
+    pub fn real() -> Self {
+        Self { clock: Clock::System, dice: Dice::System, mailer: None }
+    }
+}
+
+impl App {
+    /// Opens everything the configuration names. The schema is not touched.
+    ///
+    /// # Errors
+    /// One sentence about the first part that cannot be opened, and what to do.
+    pub async fn open(config: Config, world: World) -> anyhow::Result<Self> {
+        let World { clock, dice, mailer } = world;
+        make_folder(&config.data_dir)?;
+        let keys = Keys::load_or_make(&config.data_dir.join("keys"), &dice)?;
+        let mailer = match mailer {
+            Some(mailer) => mailer,
+            None => {
+                let folder = config.data_dir.join("mail");
+                make_folder(&folder)?;
+                Mailer::Folder(folder)
+            }
+        };
+        let sealer = Sealer::new(keys.vault.clone(), dice.clone());
+        let page_key = *keys.page.first().context("page.key holds no key")?;
+        let cache = Cache::in_process();
+        Ok(Self {
+            db: db::connect(&config).await?,
+            objects: Objects::connect(&config)?,
+            queue: Queue::new(clock.clone(), dice.clone(), cache.clone()),
+            office: Arc::new(Office::new(&config.mail.from)?),
+            paseto: Paseto::new(&keys.token, &config.public_url())?,
+            hasher: Hasher::new(&config.passwords, dice.clone()),
+            pages: Pages::new(page_key),
+            repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),
+            config: Arc::new(config),
+            cache,
+            mailer,
+            clock,
+            dice,
+            keys: Arc::new(keys),
+            sealer,
+        })
+    }
+}
+
+fn make_folder(folder: &std::path::Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the folder {} cannot be made; is it writable?", folder.display()))
+}

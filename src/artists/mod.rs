@@ -1,0 +1,5 @@
+//! Artists: who publishes.
+
+mod store;
+
+pub use self::store::is_member;

@@ -1,0 +1,32 @@
+//! Backline: the backend of a music-submission platform.
+//!
+//! One binary. With no configuration it is complete on an embedded default (SQLite, local disk, letters in a folder);
+//! configured, the same binary runs as many instances on PostgreSQL and an S3-compatible store.
+//!
+//! Where things live, from the door inwards:
+//!
+//! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
+//! - [`rpc`]: the path of every call, before and after its feature
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
+//!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
+//!   [`notifications`], [`audit`]
+//! - [`entity`]: the tables; [`app`]: everything a use case may touch
+//! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
+//! - [`config`] and [`kernel`]: settings, and small words everyone uses
+
+pub mod app;
+pub mod artists;
+pub mod audit;
+pub mod cache;
+pub mod config;
+pub mod db;
+pub mod entity;
+pub mod jobs;
+pub mod kernel;
+pub mod mail;
+pub mod notifications;
+pub mod objects;
+pub mod pb;
+pub mod rpc;
+pub mod search;
+pub mod vault;

@@ -1,0 +1,109 @@
+//! What letters say. The templates are compiled in; each letter has a subject, a text and an HTML form.
+
+use anyhow::Context;
+use lettre::message::{Mailbox, MultiPart, header::ContentType};
+use minijinja::{Environment, UndefinedBehavior, context};
+use time::OffsetDateTime;
+
+use crate::kernel::{EmailAddress, Timestamp};
+
+/// Every letter there is, with what it tells.
+#[derive(Clone)]
+pub enum Letter {
+    /// To a new address: prove that it is yours.
+    VerifyEmail { link: String, code: String },
+    /// To an address that has an account: somebody tried to register it again.
+    AddressKnown { sign_in: String },
+    /// An old refresh token came back; the session was ended.
+    SessionReused { device_name: String },
+    /// A decision on an application to become an artist.
+    ApplicationDecided { stage_name: String, approved: bool, note: String },
+    /// A decision on a submission: `"approved"`, `"rejected"` or `"published"`.
+    SubmissionDecided { title: String, decision: &'static str, note: String },
+}
+
+/// A letter ready to go: an RFC 5322 message.
+#[derive(Clone)]
+pub struct Rendered {
+    pub kind: &'static str,
+    pub message: Vec<u8>,
+}
+
+macro_rules! templates {
+    ($($kind:literal),*) => {
+        &[$(
+            (concat!($kind, ".subject.txt"), include_str!(concat!("templates/", $kind, "/subject.txt"))),
+            (concat!($kind, ".txt"), include_str!(concat!("templates/", $kind, "/body.txt"))),
+            (concat!($kind, ".html"), include_str!(concat!("templates/", $kind, "/body.html"))),
+        )*]
+    };
+}
+
+const TEMPLATES: &[(&str, &str)] =
+    templates!["verify_email", "address_known", "session_reused", "application_decided", "submission_decided"];
+const FRAME: (&str, &str) = ("frame.html", include_str!("templates/frame.html"));
+
+/// Writes letters.
+#[derive(Debug)]
+pub struct Office {
+    templates: Environment<'static>,
+    from: Mailbox,
+}
+
+impl Office {
+    /// # Errors
+    /// When the sender or a template is malformed: a mistake that the first start shows.
+    pub fn new(from: &str) -> anyhow::Result<Self> {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_keep_trailing_newline(true);
+        for (name, source) in TEMPLATES.iter().chain([&FRAME]) {
+            templates.add_template(name, source).with_context(|| format!("the template {name}"))?;
+        }
+        Ok(Self { templates, from: from.parse().context("mail.from is no sender")? })
+    }
+
+    /// Writes a letter to one address.
+    ///
+    /// # Errors
+    /// When a template wants what the letter does not tell, or the address fits no header.
+    pub fn write(
+        &self,
+        letter: &Letter,
+        to: &EmailAddress,
+        message_id: &str,
+        at: Timestamp,
+    ) -> anyhow::Result<Rendered> {
+        let (kind, facts) = match letter {
+            Letter::VerifyEmail { link, code } => ("verify_email", context! { link, code }),
+            Letter::AddressKnown { sign_in } => ("address_known", context! { sign_in }),
+            Letter::SessionReused { device_name } => ("session_reused", context! { device_name }),
+            Letter::ApplicationDecided { stage_name, approved, note } => {
+                ("application_decided", context! { stage_name, approved, note })
+            }
+            Letter::SubmissionDecided { title, decision, note } => {
+                ("submission_decided", context! { title, decision, note })
+            }
+        };
+        let part = |ending: &str| self.templates.get_template(&format!("{kind}{ending}"))?.render(&facts);
+        let sent_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.micros()) * 1000)?;
+        let message = lettre::Message::builder()
+            .from(self.from.clone())
+            .to(to.expose().parse().map(|address| Mailbox::new(None, address))?)
+            .subject(part(".subject.txt")?.trim())
+            .message_id(Some(format!("<{message_id}@backline>")))
+            .date(sent_at.into())
+            .header(lettre::message::header::MIME_VERSION_1_0)
+            .multipart(
+                MultiPart::alternative()
+                    .boundary(format!("part-{message_id}"))
+                    .singlepart(
+                        lettre::message::SinglePart::builder().header(ContentType::TEXT_PLAIN).body(part(".txt")?),
+                    )
+                    .singlepart(
+                        lettre::message::SinglePart::builder().header(ContentType::TEXT_HTML).body(part(".html")?),
+                    ),
+            )?;
+        Ok(Rendered { kind, message: message.formatted() })
+    }
+}

@@ -1,0 +1,71 @@
+//! Posting letters.
+
+use sea_orm::{
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+
+use super::SendLetter;
+use crate::{
+    app::App,
+    db::{Db, WriteTx},
+    entity::letter::{ActiveModel, Column, Entity, Model, State},
+    kernel::{
+        EmailAddress, Timestamp,
+        ids::{Id, LetterId},
+    },
+    mail::Letter,
+};
+
+/// Writes a letter and queues it, in the caller's transaction.
+///
+/// `key` names the occasion: a second letter with the same key is not written.
+///
+/// # Errors
+/// When the database fails, and with it the whole transaction.
+pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter: &Letter) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let id = LetterId::new(now, &app.dice);
+    let rendered = app
+        .office
+        .write(letter, to, &id.to_string(), now)
+        .map_err(|error| DbErr::Custom(format!("a letter could not be written: {error:#}")))?;
+    let row = ActiveModel {
+        id: Set(id),
+        idempotency_key: Set(key.to_owned()),
+        kind: Set(rendered.kind.to_owned()),
+        sealed: Set(Some(app.sealer.seal(&place(id), &rendered.message))),
+        state: Set(State::Queued),
+        created_at: Set(now),
+        sent_at: Set(None),
+    };
+    let once = OnConflict::column(Column::IdempotencyKey).do_nothing().to_owned();
+    if Entity::insert(row).on_conflict(once).exec_without_returning(tx).await? == 0 {
+        return Ok(());
+    }
+    app.queue.enqueue(tx, &SendLetter { letter: id }).await
+}
+
+/// The additional data that a letter is sealed with.
+pub(super) fn place(id: LetterId) -> Vec<u8> {
+    format!("letter/{id}").into_bytes()
+}
+
+pub(super) async fn find(db: &impl ConnectionTrait, id: LetterId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).one(db).await
+}
+
+/// Notes that a letter is out, and forgets its text.
+pub(super) async fn update_sent(db: &Db, id: LetterId, at: Timestamp) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Sent.to_value()))
+        .col_expr(Column::SentAt, Expr::value(at))
+        .col_expr(Column::Sealed, Expr::value(Option::<Vec<u8>>::None))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(State::Queued))
+        .exec(&db.write_one())
+        .await
+        .map(drop)
+}
