@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# Finds the tools the parts need, and installs those that are missing.
+
+# Pinned: another version may format the API's files differently.
+BUF_VERSION=1.75.0
+GRPCURL_VERSION=v1.9.4
+
+# Why ensure_buf failed.
+# shellcheck disable=SC2034  # tests/run prints it
+BUF_MISSING="buf could not be installed from PyPI"
+
+# Runs a command as root; fails where that is not possible without asking on a terminal that is not there.
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    elif [[ -t 0 ]]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+has_python_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+has() { command -v "$1" >/dev/null; }
+
+# Installs the Debian packages that the wanted parts need and that are missing.
+install_packages() {
+    local missing=() tool
+    has cc || missing+=(build-essential)
+    if wanted_any proto readme && ! has_python_venv; then missing+=(python3-venv); fi
+    if wanted_any migrations postgres && ! postgres_programs >/dev/null; then missing+=(postgresql); fi
+    if wanted_any sqlite postgres; then
+        for tool in flac lame strace; do has "$tool" || missing+=("$tool"); done
+    fi
+    if wanted readme; then has curl || missing+=(curl); fi
+    ((${#missing[@]})) || return 0
+
+    printf '== install %s … ' "${missing[*]}"
+    if has apt-get && { as_root apt-get update && install "${missing[@]}"; } >"$LOGS/install.log" 2>&1 </dev/null; then
+        echo "ok"
+        return 0
+    fi
+    echo "not possible here (see $LOGS/install.log)"
+    # Encoders and strace only widen the integration tests, which do without them. The other packages decide about
+    # whole parts, which say so themselves.
+    for tool in flac lame strace; do
+        if [[ " ${missing[*]} " == *" $tool "* ]] && ! has "$tool"; then
+            skip "tests with $tool" "$tool is not installed"
+        fi
+    done
+}
+
+install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"; }
+
+# Rust is the one thing that is not installed behind the developer's back.
+ensure_cargo() {
+    local cargo_home=${CARGO_HOME:-~/.cargo}
+    has cargo || PATH="$PATH:$cargo_home/bin"
+    if ! has cargo; then
+        echo "tests/run: cargo is missing; get Rust with rustup, as https://rust-lang.org/tools/install says" >&2
+        exit 1
+    fi
+    if ! has cc; then
+        echo "tests/run: a C compiler is missing; on Debian it comes with the package build-essential" >&2
+        exit 1
+    fi
+    if wanted lint && has rustup && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+        rustup component add rustfmt clippy
+    fi
+}
+
+# Puts buf on the PATH: the pinned one from the cache folder or PyPI, else whichever is installed.
+ensure_buf() {
+    local home="$CACHE/buf-$BUF_VERSION"
+    if [[ ! -x "$home/bin/buf" ]]; then
+        if has_python_venv && python3 -m venv "$home" >"$LOGS/buf.log" 2>&1; then
+            "$home/bin/pip" install --quiet --retries 1 "buf-bin==$BUF_VERSION" >>"$LOGS/buf.log" 2>&1 || true
+        fi
+    fi
+    if [[ -x "$home/bin/buf" ]]; then
+        # Only buf itself: the rest of the folder would hide the machine's python.
+        mkdir -p "$CACHE/bin"
+        ln -sfn "$home/bin/buf" "$CACHE/bin/buf"
+    fi
+    use_cached_tools
+    has buf
+}
+
+# Puts grpcurl on the PATH: the installed one, else one built into the cache folder where Go is installed.
+ensure_grpcurl() {
+    use_cached_tools
+    has grpcurl && return 0
+    has go || return 1
+    GOBIN="$CACHE/bin" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$GRPCURL_VERSION" \
+        >"$LOGS/grpcurl.log" 2>&1 || return 1
+    has grpcurl
+}
+
+use_cached_tools() {
+    [[ ":$PATH:" == *":$CACHE/bin:"* ]] || PATH="$CACHE/bin:$PATH"
+}
