@@ -14,19 +14,25 @@
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
 
+pub mod accounts;
 pub mod app;
 pub mod artists;
 pub mod audit;
 pub mod cache;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod entity;
 pub mod jobs;
 pub mod kernel;
+pub mod logging;
 pub mod mail;
 pub mod notifications;
 pub mod objects;
 pub mod pb;
 pub mod rpc;
 pub mod search;
+pub mod server;
+pub mod sessions;
 pub mod vault;
+pub mod work;

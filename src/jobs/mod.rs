@@ -14,6 +14,7 @@
 mod queue;
 mod schedule;
 mod store;
+mod sweep;
 mod worker;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::{
     queue::Queue,
     schedule::Schedule,
+    sweep::SweepJobs,
     worker::{Registry, Worker},
 };
 use crate::app::App;

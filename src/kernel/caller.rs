@@ -148,6 +148,8 @@ impl FromStr for Roles {
 pub struct Facts {
     /// Given by the client in `x-request-id` or made by us; returned, logged, passed on.
     pub request_id: String,
+    /// Of the caller's W3C trace context; empty if it sent none.
+    pub trace_id: String,
     pub address: ClientAddress,
     /// The `user-agent` header, at most 256 characters.
     pub user_agent: String,

@@ -3,6 +3,7 @@
 //! - [`gate`]: the path of every call: method, access, caller, deadline, own task, typed answer
 //! - [`access`]: the table that says who may call what
 //! - [`auth`]: from a bearer token to a [`crate::kernel::Caller`]
+//! - [`convert`]: times on the wire
 //! - [`fault`]: the one road from a failure to a `Status`
 //! - [`fields`]: malformed input, all violations at once
 //! - [`page`]: page sizes and opaque, authenticated page tokens
@@ -10,6 +11,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod convert;
 pub mod fault;
 pub mod fields;
 pub mod filter;

@@ -33,7 +33,8 @@ impl Watch {
         // Unknown methods share one name, so that nobody can fill the metrics with names.
         let method = rpc.map_or("_OTHER", |rpc| rpc.path().trim_start_matches('/'));
         let request_id = facts.map(|facts| facts.request_id.clone()).unwrap_or_default();
-        let span = info_span!("rpc", rpc.method = method, request_id = %request_id);
+        let trace_id = facts.map(|facts| facts.trace_id.as_str()).unwrap_or_default();
+        let span = info_span!("rpc", rpc.method = method, request_id = %request_id, trace_id);
         Self { method, arrived, request_id, span, told: false }
     }
 

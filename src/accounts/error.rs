@@ -1,0 +1,71 @@
+//! What can go wrong with an account.
+
+use std::collections::HashMap;
+
+use sea_orm::DbErr;
+use tonic::Code;
+use tonic_types::{ErrorDetails, FieldViolation};
+
+use super::password::Rejected;
+use crate::{
+    pb::ErrorReason,
+    rpc::{Fault, fault},
+    vault::Full,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the password was refused: {0}")]
+    PasswordRejected(Rejected),
+    #[error("the link or code is wrong, was used, or is too old; ask for a new letter")]
+    TokenInvalid,
+    #[error("the code was tried too often; ask for a new letter")]
+    AttemptsExhausted,
+    #[error("the account has changed meanwhile; read it again")]
+    Changed,
+    #[error("{0}")]
+    Capacity(#[from] Full),
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+impl Fault for Error {
+    fn class(&self) -> (Code, ErrorReason) {
+        match self {
+            Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
+            Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
+            Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
+            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::Database(error) => fault::database(error),
+        }
+    }
+
+    fn facts(&self) -> HashMap<String, String> {
+        match self {
+            Self::PasswordRejected(why) => HashMap::from([(why.key().to_owned(), "true".to_owned())]),
+            _ => HashMap::new(),
+        }
+    }
+
+    fn describe(&self, details: &mut ErrorDetails) {
+        match self {
+            Self::PasswordRejected(why) => {
+                details.set_bad_request(vec![FieldViolation::new("password", why.to_string())]);
+            }
+            Self::Capacity(_) => {
+                details.set_retry_info(Some(std::time::Duration::from_secs(2)));
+            }
+            _ => {}
+        }
+    }
+
+    fn database(&self) -> Option<&DbErr> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fault::status_from!(Error);

@@ -1,0 +1,32 @@
+//! Accounts: one per person, opened by whoever proves the mailbox.
+//!
+//! Owns the tables `account` and `registration`. It promises that
+//!
+//! - registering tells nobody whether an address is known: same answer, same work, and the owner hears by letter;
+//! - of several people who register one address, only the one who proves the mailbox gets the account and their password;
+//! - links and codes are stored as hashes, live shortly, and are spent once;
+//! - a change of roles is felt by access tokens that are already out.
+//!
+//! Signing in is [`crate::sessions`]; what staff do to accounts is [`crate::admin`].
+
+mod domain;
+mod error;
+mod jobs;
+pub mod page;
+mod password;
+mod registration;
+mod roles;
+mod service;
+mod store;
+mod wire;
+
+pub use self::{
+    domain::{NewStaff, create_administrator},
+    error::Error,
+    jobs::SweepRegistrations,
+    registration::{VerifiedBy, newest_pending},
+    roles::set_roles,
+    service::AccountRpc,
+    store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
+    wire::proto,
+};

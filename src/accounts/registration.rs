@@ -1,0 +1,263 @@
+//! Registrations: an address that waits to be proven.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sea_orm::{ActiveValue::Set, DbErr};
+
+use super::{Error, store};
+use crate::{
+    app::App,
+    audit,
+    db::{WriteTx, violates_uniqueness},
+    entity::{account, registration},
+    kernel::{
+        Digest, EmailAddress, Facts, Password, Principal, Roles, Timestamp,
+        ids::{AccountId, Id, RegistrationId},
+    },
+    mail::Letter,
+    notifications,
+    rpc::once::Record,
+};
+
+/// How long a link opens an account.
+const LINK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a code does. It is shorter, so it must live shorter.
+const CODE_LIFE: Duration = Duration::from_secs(10 * 60);
+/// Tries at one code, counted before each is compared.
+const CODE_TRIES: i64 = 5;
+/// From one letter to the next.
+pub const RESEND_AFTER: Duration = Duration::from_secs(60);
+/// Letters of one registration after its first.
+const MAX_RESENDS: i64 = 5;
+/// No letter that can be taken for another, no digit for a letter (Crockford's base 32 without 0 and 1).
+const CODE_LETTERS: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
+const CODE_LENGTH: usize = 8;
+
+/// What a person asks for.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    pub email: EmailAddress,
+    pub password: Password,
+    pub display_name: String,
+    pub locale: String,
+    pub terms_version: String,
+}
+
+/// How a mailbox is proven.
+#[derive(Clone)]
+pub enum VerifiedBy {
+    /// The hash of the link's token.
+    Link(Digest),
+    Code {
+        registration: RegistrationId,
+        code: String,
+    },
+}
+
+/// What a letter carries; only hashes of it are kept.
+struct Proof {
+    link_token: String,
+    code: String,
+}
+
+impl Proof {
+    fn throw(app: &App) -> Self {
+        let code = (0..CODE_LENGTH)
+            .map(|_| char::from(CODE_LETTERS[app.dice.below(CODE_LETTERS.len() as u32) as usize]))
+            .collect();
+        Self { link_token: BASE64_URL_SAFE_NO_PAD.encode(app.dice.bytes::<32>()), code }
+    }
+
+    fn letter(&self, app: &App, kind: registration::Kind) -> Letter {
+        let base = app.config.public_url();
+        match kind {
+            registration::Kind::New => Letter::VerifyEmail {
+                link: format!("{base}/verify?token={}", self.link_token),
+                code: format!("{}-{}", &self.code[..4], &self.code[4..]),
+            },
+            registration::Kind::Known => Letter::AddressKnown { sign_in: base },
+        }
+    }
+}
+
+/// Hash of a link's token, as stored.
+pub fn link_digest(token: &str) -> Digest {
+    Digest::sha256(token.as_bytes())
+}
+
+fn code_mac(app: &App, registration: RegistrationId, code: &str) -> Digest {
+    let key = app.keys.derived("mail codes");
+    Digest::mac(&key, &[uuid::Uuid::from(registration).as_bytes(), code.as_bytes()])
+}
+
+/// Begins a registration and posts its letter.
+///
+/// The work is the same for known and unknown addresses: one hash, the same statements.
+pub async fn register(
+    app: &App,
+    facts: &Facts,
+    new: NewAccount,
+    once: &impl Record<RegistrationId>,
+) -> Result<RegistrationId, Error> {
+    let password_hash = app.hasher.hash(&new.password).await?;
+    let now = app.clock.now();
+    let id = RegistrationId::new(now, &app.dice);
+    let proof = Proof::throw(app);
+    let kind = match store::find_by_email(&app.db, &new.email).await? {
+        Some(_) => registration::Kind::Known,
+        None => registration::Kind::New,
+    };
+
+    let tx = app.db.begin_write().await?;
+    let row = registration::ActiveModel {
+        id: Set(id),
+        kind: Set(kind),
+        email: Set(new.email.clone()),
+        display_name: Set(new.display_name),
+        password_hash: Set(password_hash),
+        locale: Set(new.locale),
+        terms_version: Set(new.terms_version),
+        link_sha256: Set(link_digest(&proof.link_token)),
+        link_expires_at: Set(now + LINK_LIFE),
+        code_mac: Set(code_mac(app, id, &proof.code)),
+        code_expires_at: Set(now + CODE_LIFE),
+        code_attempts: Set(0),
+        state: Set(registration::State::Pending),
+        resend_after: Set(now + RESEND_AFTER),
+        resends: Set(0),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    store::insert_registration(&tx, row).await?;
+    notifications::post(&tx, app, &format!("register/{id}"), &new.email, &proof.letter(app, kind)).await?;
+    let event = audit::Event::new(Principal::Anonymous, "user_registration_started", "registration", id);
+    audit::write(&tx, app, Some(facts), event).await?;
+    once.record(&tx, &id).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Posts a registration's letter again, with a new link and code. Returns how long until the next may be asked for.
+///
+/// Unknown, finished and impatient askers get an answer of the same shape, and no letter.
+pub async fn resend(
+    app: &App,
+    facts: &Facts,
+    id: Option<RegistrationId>,
+    once: &impl Record<Duration>,
+) -> Result<Duration, Error> {
+    let now = app.clock.now();
+    let found = match id {
+        Some(id) => store::find_registration(&app.db, id).await?,
+        None => None,
+    };
+    let pending = found.filter(|row| row.state == registration::State::Pending && row.link_expires_at > now);
+    let Some(pending) = pending else { return Ok(RESEND_AFTER) };
+    if pending.resends >= MAX_RESENDS {
+        return Ok(RESEND_AFTER);
+    }
+    if pending.resend_after > now {
+        return Ok(pending.resend_after.since(now));
+    }
+
+    let proof = Proof::throw(app);
+    let tx = app.db.begin_write().await?;
+    let renewed = store::Renewal {
+        link_sha256: link_digest(&proof.link_token),
+        link_expires_at: now + LINK_LIFE,
+        code_mac: code_mac(app, pending.id, &proof.code),
+        code_expires_at: now + CODE_LIFE,
+        resend_after: now + RESEND_AFTER,
+    };
+    if store::update_renewed(&tx, &pending, renewed, now).await? {
+        let key = format!("register/{}/{}", pending.id, pending.resends + 1);
+        notifications::post(&tx, app, &key, &pending.email, &proof.letter(app, pending.kind)).await?;
+        let event = audit::Event::new(Principal::Anonymous, "user_registration_resent", "registration", pending.id);
+        audit::write(&tx, app, Some(facts), event).await?;
+    }
+    once.record(&tx, &RESEND_AFTER).await?;
+    tx.commit().await?;
+    Ok(RESEND_AFTER)
+}
+
+/// Opens the account that a link or code proves.
+pub async fn verify(
+    app: &App,
+    facts: &Facts,
+    proof: VerifiedBy,
+    once: &impl Record<account::Model>,
+) -> Result<account::Model, Error> {
+    let now = app.clock.now();
+    let registration = match proof {
+        VerifiedBy::Link(digest) => store::find_by_link(&app.db, digest).await?.filter(|row| row.link_expires_at > now),
+        VerifiedBy::Code { registration, code } => by_code(app, registration, &code, now).await?,
+    };
+    let registration = registration
+        .filter(|row| row.state == registration::State::Pending && row.kind == registration::Kind::New)
+        .ok_or(Error::TokenInvalid)?;
+
+    let tx = app.db.begin_write().await?;
+    if !store::update_verified(&tx, registration.id, now).await? {
+        return Err(Error::TokenInvalid);
+    }
+    let opened = open_account(&tx, app, &registration, now).await;
+    let account = opened.map_err(|error| {
+        // Somebody else proved the same mailbox first.
+        if violates_uniqueness(&error) { Error::TokenInvalid } else { error.into() }
+    })?;
+    store::update_others_void(&tx, &registration.email, now).await?;
+    let event = audit::Event::new(Principal::Account(account.id), "user_created", "account", account.id);
+    audit::write(&tx, app, Some(facts), event).await?;
+    once.record(&tx, &account).await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// The registration that a code opens. A try is counted, durably, before the code is looked at.
+async fn by_code(
+    app: &App,
+    id: RegistrationId,
+    code: &str,
+    now: Timestamp,
+) -> Result<Option<registration::Model>, Error> {
+    let counted = store::update_counted_try(&app.db, id, CODE_TRIES).await?;
+    let Some(row) = store::find_registration(&app.db, id).await? else { return Ok(None) };
+    if !counted && row.state == registration::State::Pending {
+        return Err(Error::AttemptsExhausted);
+    }
+    let right = row.code_expires_at > now && row.code_mac == code_mac(app, id, code);
+    Ok(Some(row).filter(|_| counted && right))
+}
+
+async fn open_account(
+    tx: &WriteTx,
+    app: &App,
+    registration: &registration::Model,
+    now: Timestamp,
+) -> Result<account::Model, DbErr> {
+    let account = account::Model {
+        id: AccountId::new(now, &app.dice),
+        email: registration.email.clone(),
+        display_name: registration.display_name.clone(),
+        password_hash: registration.password_hash.clone(),
+        status: account::Status::Active,
+        roles: Roles::LISTENER,
+        roles_version: 0,
+        roles_changed_at: None,
+        tier: account::Tier::Free,
+        locale: registration.locale.clone(),
+        terms_version: registration.terms_version.clone(),
+        created_at: now,
+        updated_at: now,
+        last_seen_at: None,
+        row_version: 0,
+    };
+    store::insert(tx, &account).await?;
+    Ok(account)
+}
+
+/// The newest registration of this address that can still be proven: for sign-ins before verification.
+pub async fn newest_pending(app: &App, email: &EmailAddress) -> Result<Option<registration::Model>, DbErr> {
+    store::find_newest_pending(&app.db, email, app.clock.now()).await
+}

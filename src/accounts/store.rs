@@ -1,0 +1,250 @@
+//! Statements on `account` and `registration`.
+
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{
+    db::{Db, WriteTx},
+    entity::{
+        account::{self, Column, Entity, Model},
+        registration,
+    },
+    kernel::{
+        Digest, EmailAddress, StoredHash, Timestamp,
+        ids::{AccountId, RegistrationId},
+    },
+};
+
+/// # Errors
+/// When the database fails.
+pub async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).one(db).await
+}
+
+/// # Errors
+/// When the database fails.
+pub async fn find_by_email(db: &impl ConnectionTrait, email: &EmailAddress) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::Email.eq(email.clone())).one(db).await
+}
+
+/// Inserts an account. A taken address breaks uniqueness.
+pub async fn insert(tx: &WriteTx, account: &Model) -> Result<(), DbErr> {
+    let row = account.clone().into_active_model().reset_all();
+    Entity::insert(row).exec_without_returning(tx).await.map(drop)
+}
+
+/// New values of one's own account.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    pub display_name: Option<String>,
+    pub locale: Option<String>,
+    pub terms_version: Option<String>,
+}
+
+/// Changes a profile if nobody changed it since version `seen`; `None` changes whatever stands there.
+pub async fn update_profile(
+    tx: &WriteTx,
+    id: AccountId,
+    profile: &Profile,
+    seen: Option<i64>,
+    now: Timestamp,
+) -> Result<Option<Model>, DbErr> {
+    let mut update = Entity::update_many()
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .col_expr(Column::RowVersion, Expr::col(Column::RowVersion).add(1))
+        .filter(Column::Id.eq(id));
+    let new = [
+        (Column::DisplayName, &profile.display_name),
+        (Column::Locale, &profile.locale),
+        (Column::TermsVersion, &profile.terms_version),
+    ];
+    for (column, value) in new {
+        if let Some(value) = value {
+            update = update.col_expr(column, Expr::value(value.clone()));
+        }
+    }
+    if let Some(seen) = seen {
+        update = update.filter(Column::RowVersion.eq(seen));
+    }
+    Ok(update.exec_with_returning(tx).await?.pop())
+}
+
+/// Notes a sign-in. Also holds the account's row until the commit, so that one person's sign-ins follow each other.
+///
+/// # Errors
+/// When the database fails.
+pub async fn touch(tx: &WriteTx, id: AccountId, now: Timestamp) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::LastSeenAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Replaces a hash made with older parameters, unless the password was changed meanwhile.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_password_hash(tx: &WriteTx, id: AccountId, old: &StoredHash, new: StoredHash) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(new))
+        .filter(Column::Id.eq(id))
+        .filter(Column::PasswordHash.eq(old.clone()))
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Accounts whose roles changed at or after `since`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_roles_changed_since(db: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<Model>, DbErr> {
+    Entity::find().filter(Column::RolesChangedAt.gte(since)).all(db).await
+}
+
+pub async fn insert_registration(tx: &WriteTx, row: registration::ActiveModel) -> Result<(), DbErr> {
+    registration::Entity::insert(row).exec_without_returning(tx).await.map(drop)
+}
+
+pub async fn find_registration(
+    db: &impl ConnectionTrait,
+    id: RegistrationId,
+) -> Result<Option<registration::Model>, DbErr> {
+    registration::Entity::find_by_id(id).one(db).await
+}
+
+pub async fn find_by_link(db: &impl ConnectionTrait, digest: Digest) -> Result<Option<registration::Model>, DbErr> {
+    registration::Entity::find().filter(registration::Column::LinkSha256.eq(digest)).one(db).await
+}
+
+pub async fn find_newest_pending(
+    db: &impl ConnectionTrait,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Result<Option<registration::Model>, DbErr> {
+    registration::Entity::pending_for(email)
+        .filter(registration::Column::LinkExpiresAt.gt(now))
+        .order_by_desc(registration::Column::Id)
+        .one(db)
+        .await
+}
+
+/// The hashes of a new letter.
+pub struct Renewal {
+    pub link_sha256: Digest,
+    pub link_expires_at: Timestamp,
+    pub code_mac: Digest,
+    pub code_expires_at: Timestamp,
+    pub resend_after: Timestamp,
+}
+
+/// Puts a new link and code in the place of the old. `false` if another call was faster.
+pub async fn update_renewed(
+    tx: &WriteTx,
+    seen: &registration::Model,
+    new: Renewal,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    use registration::Column as C;
+    let renewed = registration::Entity::update_many()
+        .col_expr(C::LinkSha256, Expr::value(new.link_sha256))
+        .col_expr(C::LinkExpiresAt, Expr::value(new.link_expires_at))
+        .col_expr(C::CodeMac, Expr::value(new.code_mac))
+        .col_expr(C::CodeExpiresAt, Expr::value(new.code_expires_at))
+        .col_expr(C::CodeAttempts, Expr::value(0))
+        .col_expr(C::ResendAfter, Expr::value(new.resend_after))
+        .col_expr(C::Resends, Expr::col(C::Resends).add(1))
+        .col_expr(C::UpdatedAt, Expr::value(now))
+        .filter(C::Id.eq(seen.id))
+        .filter(C::State.eq(registration::State::Pending))
+        .filter(C::Resends.eq(seen.resends))
+        .exec(tx)
+        .await?;
+    Ok(renewed.rows_affected == 1)
+}
+
+/// Counts a try at the code. `false` if none is left, or the registration is no longer pending.
+pub async fn update_counted_try(db: &Db, id: RegistrationId, most: i64) -> Result<bool, DbErr> {
+    use registration::Column as C;
+    let counted = registration::Entity::update_many()
+        .col_expr(C::CodeAttempts, Expr::col(C::CodeAttempts).add(1))
+        .filter(C::Id.eq(id))
+        .filter(C::State.eq(registration::State::Pending))
+        .filter(C::CodeAttempts.lt(most))
+        .exec(&db.write_one())
+        .await?;
+    Ok(counted.rows_affected == 1)
+}
+
+/// Spends a registration. `false` if it was spent or voided before.
+pub async fn update_verified(tx: &WriteTx, id: RegistrationId, now: Timestamp) -> Result<bool, DbErr> {
+    use registration::Column as C;
+    let spent = registration::Entity::update_many()
+        .col_expr(C::State, Expr::value(registration::State::Verified.to_value()))
+        .col_expr(C::UpdatedAt, Expr::value(now))
+        .filter(C::Id.eq(id))
+        .filter(C::State.eq(registration::State::Pending))
+        .exec(tx)
+        .await?;
+    Ok(spent.rows_affected == 1)
+}
+
+/// Voids what else was pending for an address that now has an account.
+pub async fn update_others_void(tx: &WriteTx, email: &EmailAddress, now: Timestamp) -> Result<(), DbErr> {
+    use registration::Column as C;
+    registration::Entity::update_many()
+        .col_expr(C::State, Expr::value(registration::State::Void.to_value()))
+        .col_expr(C::UpdatedAt, Expr::value(now))
+        .filter(C::Email.eq(email.clone()))
+        .filter(C::State.eq(registration::State::Pending))
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Deletes registrations that nobody can finish any more.
+pub async fn delete_stale_registrations(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
+    let deleted = registration::Entity::delete_many()
+        .filter(registration::Column::LinkExpiresAt.lt(horizon))
+        .exec(&db.write_one())
+        .await?;
+    Ok(deleted.rows_affected)
+}
+
+/// Sets an existing account's password and roles, for the first administrator.
+pub async fn update_staff(
+    tx: &WriteTx,
+    seen: &Model,
+    hash: StoredHash,
+    roles: crate::kernel::Roles,
+    now: Timestamp,
+) -> Result<Option<Model>, DbErr> {
+    let row = account::ActiveModel {
+        id: Set(seen.id),
+        password_hash: Set(hash),
+        status: Set(account::Status::Active),
+        roles: Set(roles),
+        roles_version: Set(seen.roles_version + 1),
+        roles_changed_at: Set(Some(now)),
+        updated_at: Set(now),
+        row_version: Set(seen.row_version + 1),
+        ..Default::default()
+    };
+    let changed =
+        Entity::update_many().set(row).filter(Column::Id.eq(seen.id)).filter(Column::RowVersion.eq(seen.row_version));
+    Ok(changed.exec_with_returning(tx).await?.pop())
+}
+
+/// Whether nobody is an administrator yet: what the first start asks.
+///
+/// # Errors
+/// When the database fails.
+pub async fn none_is_staff(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    Ok(Entity::find().filter(Column::Roles.contains("admin")).one(db).await?.is_none())
+}

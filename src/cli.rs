@@ -1,0 +1,252 @@
+//! The command line.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Read},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    accounts::{self, NewStaff},
+    app::{App, World},
+    config::{self, Config, Source},
+    kernel::{EmailAddress, Password},
+    server::Server,
+    work,
+};
+
+/// The backend of a music-submission platform.
+///
+/// Without a command it serves: gRPC, gRPC-Web and HTTP on one port, on an embedded database below ./data. Every setting
+/// stands in the README's table; give it in a TOML file, as BACKLINE_… in the environment, or as a flag.
+#[derive(Debug, Parser)]
+#[command(name = "backline", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Settings {
+    /// A TOML file with settings
+    #[arg(long, global = true, env = "BACKLINE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the embedded database, files, letters and keys lie [default: ./data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Address for gRPC, gRPC-Web and HTTP [default: 127.0.0.1:7070]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Address for /livez, /readyz and /metrics [default: 127.0.0.1:7071]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// Any other setting, such as --set database.url=postgres://…
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (the default), running background jobs as well
+    Serve,
+    /// Run background jobs only, beside servers that do not
+    Work,
+    /// Bring the database's schema up to date
+    Migrate {
+        /// Only say what would be done
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the settings and report every problem at once
+    CheckConfig,
+    /// What only whoever may run commands on this machine may do
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Make an administrator, or make one of an account that exists
+    Create {
+        /// The administrator's e-mail address; it counts as confirmed
+        #[arg(long)]
+        email: String,
+        /// The name others see
+        #[arg(long, default_value = "Administrator")]
+        name: String,
+        /// Read the password from standard input instead of asking for it
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// One clear sentence, for standard error.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = config::load(&self.settings.source()?)?;
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve(config).await,
+            Command::Work => run_worker(config).await,
+            Command::Migrate { check } => migrate(config, check).await,
+            Command::CheckConfig => {
+                println!("The configuration is sound.");
+                Ok(())
+            }
+            Command::Admin(Admin::Create { email, name, password_stdin }) => {
+                create_administrator(config, &email, name, password_stdin).await
+            }
+        }
+    }
+
+    /// How to log, known before anything else is checked.
+    pub fn log(&self) -> config::LogConfig {
+        self.settings.source().ok().and_then(|source| config::load(&source).ok()).unwrap_or_default().log
+    }
+}
+
+impl Settings {
+    fn source(&self) -> anyhow::Result<Source> {
+        let named = [("data_dir", &self.data_dir), ("listen", &self.listen), ("admin_listen", &self.admin_listen)];
+        let mut flags: BTreeMap<String, String> =
+            named.into_iter().filter_map(|(key, value)| value.clone().map(|value| (key.to_owned(), value))).collect();
+        for setting in &self.set {
+            let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: write KEY=VALUE"))?;
+            flags.insert(key.trim().to_owned(), value.to_owned());
+        }
+        Ok(Source { file: self.config.clone(), flags })
+    }
+}
+
+/// Opens everything, and brings the schema up to date where the settings say so.
+async fn open(config: Config) -> anyhow::Result<App> {
+    let migrate = config.database.migrate_on_start;
+    let app = App::open(config, World::real()).await?;
+    if migrate {
+        for name in migrations::run(app.db.for_migrations()).await? {
+            info!(migration = name, "applied");
+        }
+    } else if !migrations::status(app.db.for_migrations()).await?.is_current() {
+        bail!("the database's schema is not this release's; run: backline migrate");
+    }
+    Ok(app)
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let app = open(config).await?;
+    let first_start = accounts::none_is_staff(&app.db).await?;
+    let server = Server::bind(app.clone()).await?;
+    welcome(&app, &server, first_start)?;
+
+    let drain = CancellationToken::new();
+    let notice = Arc::new(AtomicBool::new(false));
+    tokio::spawn(stop_on_signals(drain.clone(), Arc::clone(&notice)));
+    let drain_notice = app.config.server.drain_notice;
+    drop(app);
+    server.run(drain, move || if notice.load(Ordering::Relaxed) { drain_notice } else { Duration::ZERO }).await
+}
+
+/// What a newcomer needs to know, on standard output.
+fn welcome(app: &App, server: &Server, first_start: bool) -> anyhow::Result<()> {
+    let (listen, admin) = server.addresses()?;
+    println!(
+        "Backline {} serves gRPC, gRPC-Web and HTTP on {listen}, metrics and health on {admin}.",
+        env!("CARGO_PKG_VERSION")
+    );
+    println!("Data lies in {}; letters in {}/mail.", app.config.data_dir.display(), app.config.data_dir.display());
+    if first_start {
+        println!("Make the first administrator: backline admin create --email you@example.org");
+    }
+    println!("Try: grpcurl -plaintext {listen} backline.v1.ServerService/GetServerInfo");
+    Ok(())
+}
+
+/// SIGTERM drains with notice, SIGINT (Ctrl-C) without; a second signal exits at once.
+async fn stop_on_signals(drain: CancellationToken, notice: Arc<AtomicBool>) {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard; stop the process by force");
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => notice.store(true, Ordering::Relaxed),
+        _ = interrupt.recv() => {}
+    }
+    drain.cancel();
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!("a second signal: exiting at once");
+    std::process::exit(1);
+}
+
+async fn run_worker(config: Config) -> anyhow::Result<()> {
+    let app = open(config).await?;
+    println!("Backline {} runs background jobs.", env!("CARGO_PKG_VERSION"));
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));
+    work::worker(&app).work(stop).await;
+    app.db.close().await;
+    Ok(())
+}
+
+async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
+    let app = App::open(config, World::real()).await?;
+    if check {
+        let status = migrations::status(app.db.for_migrations()).await?;
+        if !status.unknown.is_empty() {
+            bail!("the database is newer than this release: {}", status.unknown.join(", "));
+        }
+        println!("{} to apply{}", status.pending.len(), list(&status.pending));
+        return Ok(());
+    }
+    let applied = migrations::run(app.db.for_migrations()).await?;
+    println!("{} applied{}", applied.len(), list(&applied));
+    Ok(())
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("\n  {name}")).collect()
+}
+
+async fn create_administrator(config: Config, email: &str, name: String, stdin: bool) -> anyhow::Result<()> {
+    let email: EmailAddress = email.parse().context("--email")?;
+    let display_name = crate::kernel::text::line(&name, 100).context("--name")?;
+    let password = Password::new(&read_password(stdin)?);
+    let app = open(config).await?;
+    let account = accounts::create_administrator(&app, NewStaff { email, password, display_name }).await?;
+    println!("{} is an administrator and can sign in.", account.id);
+    app.db.close().await;
+    Ok(())
+}
+
+fn read_password(from_stdin: bool) -> anyhow::Result<String> {
+    if from_stdin {
+        let mut text = String::new();
+        std::io::stdin().take(4096).read_to_string(&mut text).context("the password cannot be read")?;
+        return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("there is no terminal to ask for the password; give it on standard input with --password-stdin");
+    }
+    let password = rpassword::prompt_password("Password (15 characters or more): ")?;
+    if rpassword::prompt_password("Once more: ")? != password {
+        bail!("the two passwords differ");
+    }
+    Ok(password)
+}

@@ -1,0 +1,197 @@
+//! The accept loop and each connection's life.
+//!
+//! tonic's own server removes hyper's guards, times no silent peer out, and spins when descriptors run out; its connection
+//! age never sends GOAWAY. So this loop is ours, over hyper: it caps connections in all and per address, bounds the time
+//! to the first bytes, sets every HTTP/2 limit, asks old and idle connections to go, and knows the peer's address.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use parking_lot::Mutex;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use super::first_bytes::FirstBytes;
+use crate::{app::App, config::ServerConfig, kernel::ClientAddress, rpc::gate::Arrived};
+
+/// Where a connection comes from, in its requests' extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub ClientAddress);
+
+/// After running out of descriptors: trying again at once would only spin.
+const PAUSE_WHEN_FULL: Duration = Duration::from_millis(100);
+const HEADER_LIST_BYTES: u32 = 8 * 1024;
+/// One stream may have this much on its way; the connection more, so that an upload does not starve its siblings.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+const FRAME_BYTES: u32 = 256 * 1024;
+const RESETS: usize = 1024;
+
+/// Accepts until `closing`, then waits for the connections, at most the grace.
+pub async fn serve(listener: TcpListener, app: App, router: Router, closing: CancellationToken) {
+    let config = app.config.server.clone();
+    let server = Arc::new(http_server(&config));
+    let places = Arc::new(Semaphore::new(config.max_connections));
+    let addresses = Addresses::new(&config);
+    let connections = TaskTracker::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            () = closing.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(seat) = addresses.seat(peer.ip()) else {
+                    metrics::counter!("backline_connections_refused_total").increment(1);
+                    continue;
+                };
+                let connection = Connection {
+                    server: Arc::clone(&server),
+                    router: router.clone(),
+                    age: jittered(&app, config.max_connection_age),
+                    grace: config.grace,
+                    first_bytes: config.handshake_timeout,
+                    closing: closing.clone(),
+                };
+                connections.spawn(connection.live(stream, peer, (place, seat)));
+            }
+            // The peer was gone before we took it.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                warn!(%error, "no connection can be accepted for now");
+                tokio::time::sleep(PAUSE_WHEN_FULL).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// Less or more a tenth, so that connections opened together do not end together.
+fn jittered(app: &App, age: Duration) -> Duration {
+    age.mul_f64(0.9 + f64::from(app.dice.below(1000)) / 5000.0)
+}
+
+fn http_server(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(config.handshake_timeout).max_buf_size(64 * 1024);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.max_streams_per_connection)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_timeout(Duration::from_secs(20));
+    server
+}
+
+struct Connection {
+    server: Arc<auto::Builder<TokioExecutor>>,
+    router: Router,
+    age: Duration,
+    grace: Duration,
+    first_bytes: Duration,
+    closing: CancellationToken,
+}
+
+impl Connection {
+    /// Serves a connection until it ends, is too old, or the server closes; then its calls have the grace to finish.
+    async fn live(self, stream: TcpStream, peer: SocketAddr, _places: (OwnedSemaphorePermit, Seat)) {
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "a connection was gone at once");
+            return;
+        }
+        let peer = Peer(ClientAddress::new(peer.ip()));
+        let router = self.router;
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arrived(Instant::now()));
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request.map(axum::body::Body::new))
+        });
+        let io = TokioIo::new(FirstBytes::within(self.first_bytes, stream));
+        let connection = self.server.serve_connection(io, TowerToHyperService::new(service));
+        tokio::pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = tokio::time::sleep(self.age) => {}
+            () = self.closing.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        if tokio::time::timeout(self.grace, connection).await.is_err() {
+            debug!("a connection was cut after its grace");
+        }
+    }
+}
+
+/// How many connections each address has.
+#[derive(Clone)]
+struct Addresses {
+    seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+    unlimited: Arc<[IpAddr]>,
+}
+
+impl Addresses {
+    fn new(config: &ServerConfig) -> Self {
+        Self {
+            seats: Arc::default(),
+            most: config.max_connections_per_address,
+            unlimited: config.unlimited_addresses.clone().into(),
+        }
+    }
+
+    /// A seat for one more connection; `None` if this address has too many.
+    fn seat(&self, address: IpAddr) -> Option<Seat> {
+        let address = address.to_canonical();
+        let mut seats = self.seats.lock();
+        let taken = seats.entry(address).or_insert(0);
+        if *taken >= self.most && !self.unlimited.contains(&address) {
+            return None;
+        }
+        *taken += 1;
+        Some(Seat { addresses: self.clone(), address })
+    }
+}
+
+/// Given back when dropped.
+struct Seat {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.addresses.seats.lock();
+        if let Some(taken) = seats.get_mut(&self.address) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(&self.address);
+            }
+        }
+    }
+}

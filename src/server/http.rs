@@ -1,0 +1,162 @@
+//! What every request brings and every HTTP answer carries.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    csrf::CsrfLayer,
+};
+
+use super::accept::Peer;
+use crate::{
+    app::App,
+    config::Config,
+    kernel::{ClientAddress, Facts},
+};
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const MAX_REQUEST_ID: usize = 128;
+const MAX_USER_AGENT: usize = 256;
+
+/// On every answer that is not gRPC: nothing is framed, sniffed, scripted or told onwards.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+];
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// Puts the request's facts before `routes`, and the headers behind it.
+pub fn around(app: &App, routes: Router) -> Router {
+    routes.layer(middleware::from_fn_with_state(app.clone(), follow)).layer(CatchPanicLayer::new())
+}
+
+async fn follow(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let facts = facts(&app, request.headers(), request.extensions().get::<Peer>());
+    let request_id = facts.request_id.clone();
+    request.extensions_mut().insert(facts);
+
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID.clone(), id);
+    }
+    let is_grpc =
+        headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    if !is_grpc {
+        for (name, value) in SECURITY_HEADERS {
+            headers.entry(name).or_insert(value);
+        }
+        if app.config.public_url().starts_with("https://") {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+    }
+    response
+}
+
+/// The request's id is the client's, if it is one we can log, or a new one.
+fn facts(app: &App, headers: &HeaderMap, peer: Option<&Peer>) -> Facts {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = text(&REQUEST_ID);
+    let usable = (1..=MAX_REQUEST_ID).contains(&given.len())
+        && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    Facts {
+        request_id: if usable { given.to_owned() } else { hex::encode(app.dice.bytes::<16>()) },
+        trace_id: trace_id(text(&HeaderName::from_static("traceparent"))),
+        address: peer.map_or(ClientAddress::NONE, |peer| peer.0),
+        user_agent: text(&header::USER_AGENT).chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect(),
+    }
+}
+
+/// The trace id of a W3C `traceparent`, version 00; empty if there is none.
+fn trace_id(traceparent: &str) -> String {
+    let mut parts = traceparent.split('-');
+    match (parts.next(), parts.next()) {
+        (Some("00"), Some(id))
+            if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0') =>
+        {
+            id.to_ascii_lowercase()
+        }
+        _ => String::new(),
+    }
+}
+
+/// Which other origins' pages may call. Listed exactly: `*` would not cover `authorization`, and a mirrored origin is
+/// everyone.
+///
+/// # Errors
+/// When an allowed origin fits no header.
+pub fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
+    let origins = origins(config).map(|origin| origin.parse()).collect::<Result<Vec<HeaderValue>, _>>();
+    let name = HeaderName::from_static;
+    Ok(CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.context("web.allowed_origins")?))
+        .allow_methods([Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            name("x-grpc-web"),
+            name("x-user-agent"),
+            name("grpc-timeout"),
+            name("x-backline-csrf"),
+            REQUEST_ID.clone(),
+            name("traceparent"),
+        ])
+        .expose_headers([
+            name("grpc-status"),
+            name("grpc-message"),
+            name("grpc-status-details-bin"),
+            REQUEST_ID.clone(),
+        ])
+        .max_age(Duration::from_secs(7200)))
+}
+
+/// Refuses what another site's page sends: by `Sec-Fetch-Site` and `Origin`.
+///
+/// # Errors
+/// When an allowed origin is malformed.
+pub fn csrf(config: &Config) -> anyhow::Result<CsrfLayer> {
+    origins(config)
+        .try_fold(CsrfLayer::new(), |layer, origin| layer.add_trusted_origin(&origin).context("web.allowed_origins"))
+}
+
+fn origins(config: &Config) -> impl Iterator<Item = String> {
+    config.web.allowed_origins.iter().map(|origin| origin.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_trace_contexts_are_taken() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace_id(good), "4bf92f3577b34da6a3ce929d0e0e4736");
+        for bad in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-x-01",
+            "00-00000000000000000000000000000000-x-01",
+            "00-zz-x-01",
+        ] {
+            assert_eq!(trace_id(bad), "", "{bad}");
+        }
+    }
+}

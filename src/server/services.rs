@@ -1,0 +1,65 @@
+//! All services behind one router.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+use tonic_web::GrpcWebLayer;
+use tower::{ServiceBuilder, layer::layer_fn};
+
+use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
+use crate::{
+    accounts::{self, AccountRpc},
+    app::App,
+    pb::{
+        DESCRIPTORS, account_service_server::AccountServiceServer, server_service_server::ServerServiceServer,
+        session_service_server::SessionServiceServer,
+    },
+    rpc::{access::Cost, gate::Gate},
+    sessions::{AccessTokens, SessionRpc},
+};
+
+/// Everything the main port answers: a few HTTP routes, and gRPC for the rest.
+///
+/// # Errors
+/// When the descriptors for reflection or an allowed origin are malformed: a mistake that the first start shows.
+pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result<Router> {
+    let authenticate = Arc::new(AccessTokens::new(app.clone()));
+    let grpc = ServiceBuilder::new()
+        .layer(http::cors(&app.config)?)
+        .layer(http::csrf(&app.config)?)
+        .layer(layer_fn(ContentTypeGuard::new))
+        .layer(GrpcWebLayer::new())
+        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), tasks.clone())))
+        .service(grpc_services(app, health)?.prepare());
+    let routes = Router::new().merge(accounts::page::router(app.clone())).fallback_service(grpc);
+    Ok(http::around(app, routes))
+}
+
+fn grpc_services(app: &App, health: &Health) -> anyhow::Result<Routes> {
+    let small = Cost::Write.max_message_bytes();
+    let mut routes = Routes::builder();
+    macro_rules! add {
+        ($($server:ident, $rpc:expr, $limit:expr;)*) => {$(
+            routes.add_service($server::new($rpc).max_decoding_message_size($limit));
+        )*};
+    }
+    add! {
+        AccountServiceServer, AccountRpc::new(app.clone()), small;
+        SessionServiceServer, SessionRpc::new(app.clone()), small;
+        ServerServiceServer, ServerRpc::new(app.clone()), small;
+    }
+    routes.add_service(health.service());
+    if app.config.server.reflection {
+        let builder = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        routes.add_service(builder().build_v1().context("the descriptors for reflection")?);
+        routes.add_service(builder().build_v1alpha().context("the descriptors for reflection")?);
+    }
+    Ok(routes.routes())
+}

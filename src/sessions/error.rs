@@ -1,0 +1,85 @@
+//! What can go wrong with signing in and staying so.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::DbErr;
+use tonic::Code;
+use tonic_types::ErrorDetails;
+
+use crate::{
+    pb::ErrorReason,
+    rpc::{Fault, fault},
+    vault::Full,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the address or the password is wrong")]
+    InvalidCredentials,
+    #[error("the address is not confirmed yet; open the link of the letter, or ask for a new one")]
+    NotVerified,
+    #[error("the account is suspended")]
+    Suspended,
+    #[error("the refresh token is not one of ours; sign in again")]
+    RefreshInvalid,
+    #[error("the session has expired; sign in again")]
+    RefreshExpired,
+    #[error("the refresh token was used before, so the session was ended; sign in again")]
+    RefreshReused,
+    #[error("the session has ended; sign in again")]
+    Ended { cause: String },
+    #[error("there is no such session, or it is not yours")]
+    NotFound,
+    #[error("{0}")]
+    Capacity(#[from] Full),
+    #[error("no token could be made")]
+    NoToken,
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+impl Fault for Error {
+    fn class(&self) -> (Code, ErrorReason) {
+        match self {
+            Self::InvalidCredentials => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
+            Self::NotVerified => (Code::PermissionDenied, ErrorReason::AccountNotVerified),
+            Self::Suspended => (Code::PermissionDenied, ErrorReason::AccountSuspended),
+            Self::RefreshInvalid => (Code::Unauthenticated, ErrorReason::RefreshTokenInvalid),
+            Self::RefreshExpired => (Code::Unauthenticated, ErrorReason::RefreshTokenExpired),
+            Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
+            Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
+            Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::NoToken => (Code::Internal, ErrorReason::Internal),
+            Self::Database(error) => fault::database(error),
+        }
+    }
+
+    fn facts(&self) -> HashMap<String, String> {
+        match self {
+            Self::Ended { cause } => HashMap::from([("cause".to_owned(), cause.clone())]),
+            _ => HashMap::new(),
+        }
+    }
+
+    fn describe(&self, details: &mut ErrorDetails) {
+        match self {
+            Self::Capacity(_) => {
+                details.set_retry_info(Some(Duration::from_secs(2)));
+            }
+            Self::NotFound => {
+                details.set_resource_info("session", "", "", "it does not exist, or is not yours");
+            }
+            _ => {}
+        }
+    }
+
+    fn database(&self) -> Option<&DbErr> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fault::status_from!(Error);

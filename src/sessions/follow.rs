@@ -1,0 +1,59 @@
+//! Hearing of sessions that ended, and roles that changed, anywhere: other instances, workers, the command line.
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+
+use super::{domain::cause_name, store};
+use crate::{
+    accounts,
+    app::App,
+    cache::{CurrentRoles, Revoked},
+    kernel::Timestamp,
+};
+
+/// How often the database is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// Clocks of instances differ, and a commit becomes visible after the time it carries.
+const OVERLAP: Duration = Duration::from_secs(10);
+
+/// Keeps the cache's sets as the database has them. Loads them once before it returns, then follows on a task until
+/// `stop`.
+///
+/// # Errors
+/// When the first load fails: without it a restart would forget who was signed out.
+pub async fn follow_changes(app: App, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, DbErr> {
+    let life = app.config.sessions.access_token_life;
+    load(&app, app.clock.now() - life - OVERLAP).await?;
+    Ok(tokio::spawn(async move {
+        let mut since = app.clock.now();
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = tick.tick() => {}
+            }
+            let now = app.clock.now();
+            match load(&app, since - OVERLAP).await {
+                Ok(()) => since = now,
+                Err(error) => {
+                    tracing::warn!(%error, "ended sessions could not be read; those of other instances live on")
+                }
+            }
+            app.cache.forget_before(now - life - OVERLAP);
+        }
+    }))
+}
+
+async fn load(app: &App, since: Timestamp) -> Result<(), DbErr> {
+    for (session, at, cause) in store::list_ended_since(&app.db, since).await? {
+        app.cache.revoke(session, Revoked { cause: cause_name(cause), at });
+    }
+    for account in accounts::list_roles_changed_since(&app.db, since).await? {
+        let at = account.roles_changed_at.unwrap_or(since);
+        app.cache.set_roles(account.id, CurrentRoles { version: account.roles_version, roles: account.roles, at });
+    }
+    Ok(())
+}

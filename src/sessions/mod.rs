@@ -1,0 +1,23 @@
+//! Sessions: devices that are signed in, and the tokens that keep them so.
+//!
+//! Owns the tables `session` and `login_attempt`. It promises that
+//!
+//! - an unknown address, a wrong password and an account that is not yet verified cost the same and answer the same;
+//! - every attempt to sign in leaves a row;
+//! - refresh tokens are stored as hashes and rotate on each use; N refreshes at once give one new pair; a lost reply can be
+//!   fetched again for 30 s with the old token; any other use of an old token ends the session and tells its owner;
+//! - a session that ended is refused by its access tokens at once on this instance, within two seconds on the others,
+//!   without a database read per call.
+
+mod access;
+mod domain;
+mod error;
+mod follow;
+mod jobs;
+mod refresh;
+mod refresh_token;
+mod service;
+mod store;
+mod wire;
+
+pub use self::{access::AccessTokens, error::Error, follow::follow_changes, jobs::SweepSessions, service::SessionRpc};

@@ -1,0 +1,209 @@
+//! Statements on `session` and `login_attempt`.
+
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+
+use crate::{
+    app::App,
+    db::{Db, WriteTx},
+    entity::{
+        account,
+        login_attempt::{self, Outcome},
+        session::{Column, EndCause, Entity, Model},
+    },
+    kernel::{
+        Digest, Facts, Timestamp,
+        ids::{AccountId, AttemptId, Id, SessionId},
+    },
+    rpc::page::Page,
+};
+
+pub async fn insert(tx: &WriteTx, session: &Model) -> Result<(), DbErr> {
+    let row = session.clone().into_active_model().reset_all();
+    Entity::insert(row).exec_without_returning(tx).await.map(drop)
+}
+
+/// One try to sign in.
+#[derive(Clone, Copy)]
+pub struct Attempt {
+    pub account: Option<AccountId>,
+    pub identifier: Digest,
+    pub outcome: Outcome,
+    pub session: Option<SessionId>,
+}
+
+pub async fn insert_attempt(
+    db: &impl ConnectionTrait,
+    app: &App,
+    facts: &Facts,
+    attempt: Attempt,
+) -> Result<(), DbErr> {
+    let now = app.clock.now();
+    let row = login_attempt::ActiveModel {
+        id: Set(AttemptId::new(now, &app.dice)),
+        account_id: Set(attempt.account),
+        identifier_mac: Set(attempt.identifier),
+        address: Set(facts.address.expose()),
+        address_prefix: Set(facts.address.prefix()),
+        user_agent: Set(facts.user_agent.clone()),
+        session_id: Set(attempt.session),
+        result: Set(attempt.outcome),
+        created_at: Set(now),
+    };
+    login_attempt::Entity::insert(row).exec_without_returning(db).await.map(drop)
+}
+
+pub async fn find_of(db: &impl ConnectionTrait, account: AccountId, id: SessionId) -> Result<Option<Model>, DbErr> {
+    Entity::of(account).filter(Column::Id.eq(id)).one(db).await
+}
+
+/// A session and whose it is, in one statement.
+pub async fn find_with_account(
+    db: &impl ConnectionTrait,
+    id: SessionId,
+) -> Result<Option<(Model, account::Model)>, DbErr> {
+    let found = Entity::find_by_id(id).find_also_related(account::Entity).one(db).await?;
+    Ok(found.and_then(|(session, account)| account.map(|account| (session, account))))
+}
+
+/// An account's live sessions, newest first; one row more than the page holds.
+pub async fn list_live(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    page: &Page,
+    after: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Vec<Model>, DbErr> {
+    let mut rows = Entity::live_of(account)
+        .filter(Column::IdleExpiresAt.gt(now))
+        .filter(Column::AbsoluteExpiresAt.gt(now))
+        .order_by_desc(Column::Id)
+        .limit(page.size + 1);
+    if let Some(after) = after {
+        rows = rows.filter(Column::Id.lt(after));
+    }
+    rows.all(db).await
+}
+
+/// The live sessions beyond the `most` last used, the current one always among those that stay.
+pub async fn list_beyond(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    current: SessionId,
+    most: u64,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, DbErr> {
+    Entity::live_of(account)
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Id.ne(current))
+        .filter(Column::IdleExpiresAt.gt(now))
+        .order_by_desc(Column::LastUsedAt)
+        .order_by_desc(Column::Id)
+        .offset(most - 1)
+        .limit(1000)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// Which sessions of an account.
+#[derive(Clone, Copy)]
+pub enum Which<'a> {
+    These(&'a [SessionId]),
+    AllBut(SessionId),
+    All,
+}
+
+/// Ends live sessions and returns which.
+pub async fn update_ended(
+    tx: &WriteTx,
+    account: AccountId,
+    which: Which<'_>,
+    cause: EndCause,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, DbErr> {
+    let mut update = Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .col_expr(Column::EndCause, Expr::value(cause.to_value()))
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::EndedAt.is_null());
+    match which {
+        Which::These(ids) => update = update.filter(Column::Id.is_in(ids.iter().copied())),
+        Which::AllBut(id) => update = update.filter(Column::Id.ne(id)),
+        Which::All => {}
+    }
+    Ok(update.exec_with_returning(tx).await?.into_iter().map(|session| session.id).collect())
+}
+
+/// Rotates the refresh token: one guarded statement. `false` if the token was rotated, or the session ended, meanwhile.
+pub async fn update_rotated(db: &Db, seen: &Model, next: &Model) -> Result<bool, DbErr> {
+    let rotated = Entity::update_many()
+        .col_expr(Column::Generation, Expr::value(next.generation))
+        .col_expr(Column::RefreshSha256, Expr::value(next.refresh_sha256))
+        .col_expr(Column::PreviousSha256, Expr::value(next.previous_sha256))
+        .col_expr(Column::RotatedAt, Expr::value(next.rotated_at))
+        .col_expr(Column::SuccessorSealed, Expr::value(next.successor_sealed.clone()))
+        .col_expr(Column::SuccessorUsedAt, Expr::value(next.successor_used_at))
+        .col_expr(Column::LastUsedAt, Expr::value(next.last_used_at))
+        .col_expr(Column::IdleExpiresAt, Expr::value(next.idle_expires_at))
+        .col_expr(Column::Address, Expr::value(next.address.clone()))
+        .col_expr(Column::AddressPrefix, Expr::value(next.address_prefix.clone()))
+        .filter(Column::Id.eq(seen.id))
+        .filter(Column::RefreshSha256.eq(seen.refresh_sha256))
+        .filter(Column::EndedAt.is_null())
+        .exec(&db.write_one())
+        .await?;
+    Ok(rotated.rows_affected == 1)
+}
+
+/// Notes that the pair of this generation is in use, and forgets the sealed copy of it.
+pub async fn update_successor_used(db: &Db, id: SessionId, generation: i64, now: Timestamp) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::SuccessorUsedAt, Expr::value(now))
+        .col_expr(Column::SuccessorSealed, Expr::value(Option::<Vec<u8>>::None))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Generation.eq(generation))
+        .filter(Column::SuccessorUsedAt.is_null())
+        .exec(&db.write_one())
+        .await
+        .map(drop)
+}
+
+/// Sessions that ended at or after `since`: an indexed range.
+pub async fn list_ended_since(
+    db: &impl ConnectionTrait,
+    since: Timestamp,
+) -> Result<Vec<(SessionId, Timestamp, EndCause)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::EndedAt, Column::EndCause])
+        .filter(Column::EndedAt.gte(since))
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// Marks sessions that ran out, so that lists and limits need not look at them again. Returns how many.
+pub async fn update_expired(db: &Db, now: Timestamp) -> Result<u64, DbErr> {
+    let expired = Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .col_expr(Column::EndCause, Expr::value(EndCause::Expired.to_value()))
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::IdleExpiresAt.lte(now))
+        .exec(&db.write_one())
+        .await?;
+    Ok(expired.rows_affected)
+}
+
+/// Deletes sessions and attempts that are only history. Returns how many sessions.
+pub async fn delete_old(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
+    login_attempt::Entity::delete_many()
+        .filter(login_attempt::Column::CreatedAt.lt(horizon))
+        .exec(&db.write_one())
+        .await?;
+    let gone = Entity::delete_many().filter(Column::EndedAt.lt(horizon)).exec(&db.write_one()).await?;
+    Ok(gone.rows_affected)
+}

@@ -1,0 +1,26 @@
+//! The list of all jobs and schedules, and the worker that runs them: in the server's process, or in its own.
+
+use std::time::Duration;
+
+use crate::{
+    accounts,
+    app::App,
+    jobs::{Registry, SweepJobs, Worker},
+    notifications, sessions,
+};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Every kind of job there is.
+pub fn registry() -> Registry {
+    Registry::default()
+        .with::<notifications::SendLetter>()
+        .with_schedule::<sessions::SweepSessions>(HOUR)
+        .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with_schedule::<SweepJobs>(HOUR)
+}
+
+/// A worker for all of them.
+pub fn worker(app: &App) -> Worker {
+    Worker::new(app.clone(), registry())
+}
