@@ -23,7 +23,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".into() }
+        Self { format: LogFormat::Auto, filter: "info,sea_orm_migration=warn".into() }
     }
 }
 

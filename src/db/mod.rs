@@ -77,6 +77,12 @@ impl Db {
         self.statements.0.load(Ordering::Relaxed)
     }
 
+    /// The same database for tasks that run beside the calls: their statements are counted apart.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { statements: Statements::default(), ..self.clone() }
+    }
+
     pub fn is_sqlite(&self) -> bool {
         self.reader.get_database_backend() == DbBackend::Sqlite
     }

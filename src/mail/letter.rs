@@ -1,11 +1,17 @@
 //! What letters say. The templates are compiled in; each letter has a subject, a text and an HTML form.
 
 use anyhow::Context;
-use lettre::message::{Mailbox, MultiPart, header::ContentType};
+use lettre::message::{
+    Body, Mailbox, MultiPart, SinglePart,
+    header::{ContentTransferEncoding, ContentType},
+};
 use minijinja::{Environment, UndefinedBehavior, context};
 use time::OffsetDateTime;
 
 use crate::kernel::{EmailAddress, Timestamp};
+
+/// Longest line that SMTP carries, without its end (RFC 5322, 2.1.1).
+const MAX_LINE: usize = 998;
 
 /// Every letter there is, with what it tells.
 #[derive(Clone)]
@@ -97,13 +103,20 @@ impl Office {
             .multipart(
                 MultiPart::alternative()
                     .boundary(format!("part-{message_id}"))
-                    .singlepart(
-                        lettre::message::SinglePart::builder().header(ContentType::TEXT_PLAIN).body(part(".txt")?),
-                    )
-                    .singlepart(
-                        lettre::message::SinglePart::builder().header(ContentType::TEXT_HTML).body(part(".html")?),
-                    ),
+                    .singlepart(single(ContentType::TEXT_PLAIN, part(".txt")?))
+                    .singlepart(single(ContentType::TEXT_HTML, part(".html")?)),
             )?;
         Ok(Rendered { kind, message: message.formatted() })
     }
+}
+
+/// A part of a letter. Plain ASCII goes as it is, so that a link in an `.eml` file can be read and copied.
+fn single(kind: ContentType, text: String) -> SinglePart {
+    let readable = text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE);
+    let body = if readable {
+        Body::new_with_encoding(text, ContentTransferEncoding::SevenBit).unwrap_or_else(Body::new)
+    } else {
+        Body::new(text)
+    };
+    SinglePart::builder().header(kind).body(body)
 }

@@ -64,7 +64,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let background = CancellationToken::new();
 
-        let following = sessions::follow_changes(app.clone(), background.clone())
+        let following = sessions::follow_changes(&app, background.clone())
             .await
             .context("the sessions that ended lately cannot be read from the database")?;
         let health = health::Health::start(app.clone(), background.clone()).await;

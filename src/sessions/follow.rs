@@ -23,7 +23,8 @@ const OVERLAP: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the first load fails: without it a restart would forget who was signed out.
-pub async fn follow_changes(app: App, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, DbErr> {
+pub async fn follow_changes(app: &App, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, DbErr> {
+    let app = App { db: app.db.in_background(), ..app.clone() };
     let life = app.config.sessions.access_token_life;
     load(&app, app.clock.now() - life - OVERLAP).await?;
     Ok(tokio::spawn(async move {
