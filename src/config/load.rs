@@ -111,7 +111,7 @@ fn gather(source: &Source, problems: &mut Problems) -> Dict {
         figment = figment.merge((key, value));
     }
     for (key, value) in &source.flags {
-        figment = figment.merge((qualified(key), value.clone()));
+        figment = figment.merge((qualified(key), scalar(value)));
     }
     match figment.extract::<Dict>() {
         Ok(given) => given,
