@@ -110,11 +110,12 @@ impl Office {
     }
 }
 
-/// A part of a letter. Plain ASCII goes as it is, so that a link in an `.eml` file can be read and copied.
+/// A part of a letter. Plain ASCII goes as it is (lettre would break its longer lines), so that a link in an `.eml` file
+/// can be read and copied.
 fn single(kind: ContentType, text: String) -> SinglePart {
-    let readable = text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE);
+    let readable = text.is_ascii() && !text.contains(['\0', '\r']) && text.lines().all(|line| line.len() <= MAX_LINE);
     let body = if readable {
-        Body::new_with_encoding(text, ContentTransferEncoding::SevenBit).unwrap_or_else(Body::new)
+        Body::dangerous_pre_encoded(text.replace('\n', "\r\n").into_bytes(), ContentTransferEncoding::SevenBit)
     } else {
         Body::new(text)
     };

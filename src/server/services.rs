@@ -57,6 +57,7 @@ fn grpc_services(app: &App, health: &Health) -> anyhow::Result<Routes> {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         routes.add_service(builder().build_v1().context("the descriptors for reflection")?);
         routes.add_service(builder().build_v1alpha().context("the descriptors for reflection")?);
