@@ -1,0 +1,50 @@
+//! Measures a release build of the server from outside, each figure beside a control of the same run.
+//!
+//! `cargo run --release -p backline-bench -- start|upload|login`, after `cargo build --release`.
+
+mod login;
+mod server;
+mod start;
+mod upload;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measures the server
+#[derive(Parser)]
+struct Args {
+    /// The server's binary
+    #[arg(long, default_value = "target/release/backline")]
+    server: PathBuf,
+    #[command(subcommand)]
+    workload: Workload,
+}
+
+#[derive(Subcommand)]
+enum Workload {
+    /// Time from start to the first answered call, on an empty and on an existing data folder; idle memory
+    Start,
+    /// One large upload by WriteUpload: speed, and how much memory it takes
+    Upload {
+        /// Size of the file
+        #[arg(long, default_value_t = 1024)]
+        mib: usize,
+    },
+    /// Logins a second against the bare hash rate of the same machine
+    Login {
+        /// How long each of the two is measured
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    match args.workload {
+        Workload::Start => start::measure(&args.server).await,
+        Workload::Upload { mib } => upload::measure(&args.server, mib).await,
+        Workload::Login { seconds } => login::measure(&args.server, seconds).await,
+    }
+}
