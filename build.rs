@@ -20,7 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     let descriptors = protox::compile(&files, ["proto"])?;
 
-    fs::write(out.join("backline.bin"), descriptors.encode_to_vec())?;
+    // Comments are for readers of the API, and for the test that wants one on each method; reflection does without.
+    fs::write(out.join("commented.bin"), descriptors.encode_to_vec())?;
+    let mut bare = descriptors.clone();
+    for file in &mut bare.file {
+        file.source_code_info = None;
+    }
+    fs::write(out.join("bare.bin"), bare.encode_to_vec())?;
     fs::write(out.join("rpc.rs"), rpc_list(&descriptors)?)?;
     tonic_prost_build::configure()
         .bytes(".")

@@ -4,5 +4,9 @@
 
 include!(concat!(env!("OUT_DIR"), "/backline.v1.rs"));
 
-/// The encoded descriptor set, for reflection and for tests that walk every method.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/backline.bin"));
+/// The encoded descriptor set, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bare.bin"));
+
+/// The same with all comments, for tools that document the API.
+#[cfg(feature = "client")]
+pub const COMMENTED_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/commented.bin"));
