@@ -34,6 +34,7 @@ pub mod rpc;
 pub mod search;
 pub mod server;
 pub mod sessions;
+pub mod submissions;
 pub mod tracks;
 pub mod vault;
 pub mod work;
