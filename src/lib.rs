@@ -30,6 +30,7 @@ pub mod mail;
 pub mod notifications;
 pub mod objects;
 pub mod pb;
+pub mod review;
 pub mod rpc;
 pub mod search;
 pub mod server;
