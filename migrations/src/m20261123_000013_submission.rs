@@ -97,6 +97,14 @@ impl MigrationTrait for Migration {
         schema.create_table(submission_history).await?;
         schema
             .create_index(unique("submission_history_in_order", "submission_history", ["submission_id", "sequence"]))
+            .await?;
+        // How often somebody handed in lately: the hourly limit.
+        schema
+            .create_index(
+                index("submission_history_hand_ins", "submission_history", ["actor_id", "created_at"])
+                    .cond_where(sql("to_state = 'processing'"))
+                    .to_owned(),
+            )
             .await
     }
 }
@@ -115,14 +123,15 @@ const STATES: [&str; 11] = [
     "expired",
 ];
 
-/// The reviewers' queue: most urgent first, then longest waiting.
+/// The reviewers' queue: most urgent first, then longest waiting. Both states stand in one order, so the index is partial
+/// and begins with what the order begins with.
 fn review_queue() -> IndexCreateStatement {
     Index::create()
         .name("submission_queue")
         .table("submission")
-        .col("state")
         .col(("priority", IndexOrder::Desc))
         .col("submitted_at")
         .col("id")
+        .cond_where(sql("state IN ('submitted', 'in_review')"))
         .to_owned()
 }

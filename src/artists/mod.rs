@@ -1,5 +1,9 @@
 //! Artists: who publishes.
 
+mod standing;
 mod store;
 
-pub use self::store::is_member;
+pub use self::{
+    standing::{Standing, find_standing, with_standing},
+    store::is_member,
+};

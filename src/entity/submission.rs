@@ -90,7 +90,21 @@ impl Related<super::artist::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl State {
+    /// The states in which a submission is under way: a track is in one such at most.
+    pub const ACTIVE: [Self; 6] =
+        [Self::Draft, Self::Processing, Self::Submitted, Self::ChangesRequested, Self::InReview, Self::Approved];
+
+    /// The states in which it waits for a reviewer.
+    pub const WAITING: [Self; 2] = [Self::Submitted, Self::InReview];
+}
+
 impl Entity {
+    /// The track's submission that is under way; there is one at most.
+    pub fn active_of(track: TrackId) -> Select<Self> {
+        Self::find().filter(Column::TrackId.eq(track)).filter(Column::State.is_in(State::ACTIVE))
+    }
+
     /// The artist's submissions.
     pub fn of_artist(artist: ArtistId) -> Select<Self> {
         Self::find().filter(Column::ArtistId.eq(artist))

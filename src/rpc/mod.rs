@@ -8,6 +8,7 @@
 //! - [`fields`]: malformed input, all violations at once
 //! - [`page`]: page sizes and opaque, authenticated page tokens
 //! - [`once`]: repeats of a mutation with the same `request_id`
+//! - [`Transition`]: refusing what a thing's state does not allow
 
 pub mod access;
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod once;
 mod outcome;
 pub mod page;
 pub mod refusal;
+mod transition;
 
 pub use self::{
     auth::{caller, facts},
@@ -30,4 +32,5 @@ pub use self::{
     once::Once,
     page::Page,
     refusal::Refusal,
+    transition::Transition,
 };

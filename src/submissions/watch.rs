@@ -1,0 +1,142 @@
+//! Following one submission.
+//!
+//! The stream holds no connection and no transaction: each look is one statement. It is woken by this process's own
+//! signal and looks each second as well, because the change may have been made by another instance.
+
+use std::{collections::VecDeque, pin::Pin, time::Duration};
+
+use futures::{Stream, stream};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::Instant,
+};
+use tonic::Status;
+
+use super::{Error, read, store, wire};
+use crate::{
+    app::App,
+    cache::Signal,
+    kernel::{Caller, ids::SubmissionId},
+    pb::{self, watch_submission_response::Event},
+    rpc::{Refusal, convert},
+};
+
+/// A quiet stream says this often that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How late a change made by another instance is noticed at most.
+const LOOK: Duration = Duration::from_secs(1);
+/// Changes read at once.
+const BATCH: u64 = 100;
+
+/// What a watcher receives.
+pub type Watch = Pin<Box<dyn Stream<Item = Result<pb::WatchSubmissionResponse, Status>> + Send>>;
+
+struct Watcher {
+    app: App,
+    caller: Caller,
+    submission: SubmissionId,
+    signals: Receiver<Signal>,
+    /// Of the last event sent.
+    sequence: i64,
+    ready: VecDeque<pb::WatchSubmissionResponse>,
+    heartbeat_at: Instant,
+    ends_at: Instant,
+}
+
+/// Opens the stream: a snapshot and what follows it, or what follows `resume_after`. It ends cleanly at `ends_at`.
+///
+/// A sequence that was never reached is answered with a snapshot, too: it is of no history of ours.
+///
+/// # Errors
+/// [`Error::NotFound`] for those who may not see the submission.
+pub async fn open(
+    app: App,
+    caller: Caller,
+    submission: SubmissionId,
+    resume_after: i64,
+    ends_at: Instant,
+) -> Result<Watch, Error> {
+    // Listening comes before reading, so that no change falls between.
+    let signals = app.cache.listen();
+    let now = read::get(&app, &caller, submission).await?.submission;
+    let mut watcher = Watcher {
+        app,
+        caller,
+        submission,
+        signals,
+        sequence: resume_after,
+        ready: VecDeque::new(),
+        heartbeat_at: Instant::now() + HEARTBEAT,
+        ends_at,
+    };
+    if resume_after == 0 || resume_after > now.sequence {
+        watcher.sequence = now.sequence;
+        watcher.ready.push_back(event(now.sequence, Event::Snapshot(wire::proto(&now))));
+    } else {
+        watcher.look().await?;
+    }
+    Ok(Box::pin(stream::unfold(Some(watcher), |state| async {
+        let mut watcher = state?;
+        match watcher.next().await {
+            Ok(Some(event)) => Some((Ok(event), Some(watcher))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    })))
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Result<Option<pb::WatchSubmissionResponse>, Status> {
+        loop {
+            if let Some(revoked) = self.app.cache.revoked(self.caller.session) {
+                return Err(Refusal::SessionRevoked { cause: revoked.cause }.into());
+            }
+            if let Some(event) = self.ready.pop_front() {
+                self.heartbeat_at = Instant::now() + HEARTBEAT;
+                return Ok(Some(event));
+            }
+            let now = Instant::now();
+            if now >= self.ends_at {
+                return Ok(None);
+            }
+            if now >= self.heartbeat_at {
+                let server_time = Some(convert::timestamp(self.app.clock.now()));
+                self.ready.push_back(event(self.sequence, Event::Heartbeat(pb::Heartbeat { server_time })));
+                continue;
+            }
+            self.wait().await;
+            self.look().await?;
+        }
+    }
+
+    /// Until this submission may have changed, or it is time for something else.
+    async fn wait(&mut self) {
+        let until = (Instant::now() + LOOK).min(self.heartbeat_at).min(self.ends_at);
+        let signalled = async {
+            loop {
+                match self.signals.recv().await {
+                    Ok(Signal::SubmissionChanged(id)) if id == self.submission => return,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => return,
+                    // Nobody will signal any more; the look each second remains.
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        // Elapsing is one of the two ways to wake.
+        let _ = tokio::time::timeout_at(until, signalled).await;
+    }
+
+    async fn look(&mut self) -> Result<(), Error> {
+        let rows = store::list_history(&self.app.db, self.submission, self.sequence, BATCH).await?;
+        for row in rows {
+            self.sequence = row.sequence;
+            self.ready.push_back(event(row.sequence, Event::Change(wire::change(&row))));
+        }
+        Ok(())
+    }
+}
+
+fn event(sequence: i64, event: Event) -> pb::WatchSubmissionResponse {
+    pb::WatchSubmissionResponse { sequence, event: Some(event) }
+}
