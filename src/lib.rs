@@ -34,5 +34,6 @@ pub mod rpc;
 pub mod search;
 pub mod server;
 pub mod sessions;
+pub mod storage;
 pub mod vault;
 pub mod work;
