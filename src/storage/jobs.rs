@@ -24,7 +24,7 @@ impl Job for FinalizeUpload {
     }
 
     /// May run twice, and at once: the final object's bytes are the same, one verdict is written, and only an ended
-    /// upload's leftovers are cleared.
+    /// upload's leftovers are cleared. A run that loses its draft to another's clearing fails, and finds all done next.
     async fn run(&self, app: &App) -> Result<(), JobError> {
         domain::finalize(app, self.upload).await.map_err(JobError::retry)
     }

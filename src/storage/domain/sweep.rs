@@ -50,10 +50,11 @@ async fn expire(app: &App, id: UploadId) -> Result<(), Error> {
 
 /// Clears what an ended upload leaves: its staging, a final object that no blob refers to (the content was there
 /// already, or a run was interrupted), and half-written files. Bytes go first, rows after them; repeating is harmless,
-/// and an upload that has not ended is left alone.
+/// and an upload that has not ended is left alone. Of two finalising runs at once, the later one to come here clears up
+/// after both.
 pub async fn settle(app: &App, id: UploadId) -> Result<(), Error> {
     let upload = store::find(&app.db, id).await?;
-    if !upload.is_some_and(|upload| upload.staged && store::has_ended(upload.state)) {
+    if !upload.is_some_and(|upload| store::has_ended(upload.state)) {
         return Ok(());
     }
     let content = final_key(id);
