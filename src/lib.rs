@@ -35,6 +35,7 @@ pub mod rpc;
 pub mod search;
 pub mod server;
 pub mod sessions;
+pub mod storage;
 pub mod submissions;
 pub mod tracks;
 pub mod vault;

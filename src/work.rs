@@ -7,6 +7,7 @@ use crate::{
     app::App,
     jobs::{Registry, SweepJobs, Worker},
     notifications, sessions,
+    storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -17,6 +18,9 @@ pub fn registry() -> Registry {
         .with::<notifications::SendLetter>()
         .with_schedule::<sessions::SweepSessions>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with::<FinalizeUpload>()
+        .with::<ClearStaging>()
+        .with_schedule::<Sweep>(Duration::from_mins(5))
         .with_schedule::<SweepJobs>(HOUR)
 }
 

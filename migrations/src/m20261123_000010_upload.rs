@@ -38,6 +38,7 @@ impl MigrationTrait for Migration {
             .col(on.micros("updated_at"))
             .col(on.micros("expires_at"))
             .col(on.micros("hard_expires_at"))
+            .col(on.flag("staged"))
             .foreign_key(&mut refers("owner_id", "account"))
             .check(rule("upload_holds_no_more_than_declared", "persisted_bytes <= size_bytes"))
             .check(rule(
@@ -50,6 +51,9 @@ impl MigrationTrait for Migration {
         schema.create_table(upload).await?;
         schema.create_index(index("upload_by_owner", "upload", ["owner_id", "id"])).await?;
         schema.create_index(index("upload_by_expiry", "upload", ["state", "expires_at"])).await?;
+        // An account's open uploads are counted at each new one, however many finished ones there are.
+        schema.create_index(index("upload_by_quota", "upload", ["owner_id", "state", "size_bytes"])).await?;
+        schema.create_index(index("upload_by_staging", "upload", ["staged", "state"])).await?;
 
         let upload_segment = on
             .table("upload_segment")

@@ -192,8 +192,8 @@ async fn the_database_itself_refuses_what_must_not_be() {
         let upload = |n: u8, state: &str, persisted: i64| {
             format!(
                 "INSERT INTO upload (id, owner_id, purpose, state, size_bytes, media_type, file_name, \
-                 persisted_bytes, writer_generation, scan, created_at, updated_at, expires_at, hard_expires_at) \
-                 VALUES ({}, {}, 'artwork', '{state}', 10, '', '', {persisted}, 0, 'clean', 0, 0, 0, 0)",
+                 persisted_bytes, writer_generation, scan, created_at, updated_at, expires_at, hard_expires_at, \
+                 staged) VALUES ({}, {}, 'artwork', '{state}', 10, '', '', {persisted}, 0, 'clean', 0, 0, 0, 0, true)",
                 id(n),
                 id(1)
             )

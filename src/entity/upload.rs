@@ -23,7 +23,7 @@ pub struct Model {
     pub size_bytes: i64,
     /// As declared.
     pub media_type: String,
-    /// As declared, without any folder; 1 to 255 bytes.
+    /// As declared, without any folder; 1 to 255 characters.
     pub file_name: String,
     /// As declared, if the client knew it beforehand.
     pub expected_sha256: Option<Digest>,
@@ -44,6 +44,8 @@ pub struct Model {
     /// Moves on with progress, never past `hard_expires_at`.
     pub expires_at: Timestamp,
     pub hard_expires_at: Timestamp,
+    /// Its staging may still hold bytes or segments. Falls once, after the upload has ended and they are gone.
+    pub staged: bool,
 }
 
 /// What the file is for; decides its limits and allowed types.

@@ -29,6 +29,11 @@ impl ObjectKey {
         Self(format!("content/{spread}/{text}"))
     }
 
+    /// A key as it was stored in a row.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// A key under which nothing is ever stored.
     pub fn probe() -> Self {
         Self("probe".to_owned())

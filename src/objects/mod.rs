@@ -9,7 +9,7 @@ mod key;
 mod read;
 mod write;
 
-use std::sync::Arc;
+use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use futures::TryStreamExt;
@@ -46,6 +46,8 @@ impl From<object_store::Error> for ObjectError {
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// The folder, if the store is one on this machine.
+    folder: Option<Arc<std::path::Path>>,
 }
 
 impl Objects {
@@ -63,14 +65,14 @@ impl Objects {
             let local = LocalFileSystem::new_with_prefix(&folder)
                 .with_context(|| format!("the folder {} cannot be opened", folder.display()))?
                 .with_fsync(true);
-            return Ok(Self { store: Arc::new(local), prefix: Path::default() });
+            return Ok(Self { store: Arc::new(local), prefix: Path::default(), folder: Some(folder.into()) });
         }
         if parsed.scheme() == "memory" {
-            return Ok(Self { store: Arc::new(InMemory::new()), prefix: Path::default() });
+            return Ok(Self { store: Arc::new(InMemory::new()), prefix: Path::default(), folder: None });
         }
         let (store, prefix) = object_store::parse_url_opts(&parsed, &config.objects.options)
             .context("objects.url or objects.options are malformed")?;
-        Ok(Self { store: store.into(), prefix })
+        Ok(Self { store: store.into(), prefix, folder: None })
     }
 
     fn path(&self, key: &ObjectKey) -> Path {
@@ -133,7 +135,60 @@ impl Objects {
                 Err(error) => return Err(error.into()),
             }
         }
+        // On a local disk the folder goes too, and with it what a killed writer left half-written.
+        if let Some(folder) = self.local(prefix) {
+            on_disk(move || match std::fs::remove_dir_all(folder) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            })
+            .await?;
+        }
         Ok(count)
+    }
+
+    /// Removes what killed [`ObjectWriter`]s left of `key`, half-written and invisible, on a local disk: files called
+    /// `<key>#<number>`. Other stores end unfinished uploads by a rule of the bucket.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn delete_drafts(&self, key: &ObjectKey) -> Result<(), ObjectError> {
+        let Some(file) = self.local(key) else { return Ok(()) };
+        on_disk(move || {
+            let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Ok(()) };
+            let entries = match std::fs::read_dir(folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                entries => entries?,
+            };
+            for entry in entries {
+                let entry = entry?;
+                let draft =
+                    entry.file_name().to_string_lossy().strip_prefix(&*name.to_string_lossy()).is_some_and(|rest| {
+                        rest.strip_prefix('#').is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+                    });
+                if draft {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Bytes that the disk under a local store still takes; `None` where nobody can tell.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn free_bytes(&self) -> Result<Option<u64>, ObjectError> {
+        let Some(folder) = self.folder.clone() else { return Ok(None) };
+        on_disk(move || {
+            let disk = rustix::fs::statvfs(&*folder)?;
+            Ok(Some(disk.f_bavail.saturating_mul(disk.f_frsize)))
+        })
+        .await
+    }
+
+    fn local(&self, key: &ObjectKey) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(key.as_str()))
     }
 
     /// Whether the store answers: asks for an object that is not there.
@@ -146,4 +201,12 @@ impl Objects {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Runs what may wait for a disk where waiting harms nobody.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, ObjectError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(std::io::Error::other)??)
 }

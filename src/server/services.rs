@@ -15,10 +15,11 @@ use crate::{
     app::App,
     pb::{
         DESCRIPTORS, account_service_server::AccountServiceServer, server_service_server::ServerServiceServer,
-        session_service_server::SessionServiceServer,
+        session_service_server::SessionServiceServer, storage_service_server::StorageServiceServer,
     },
     rpc::{access::Cost, gate::Gate},
     sessions::{AccessTokens, SessionRpc},
+    storage::{self, StorageRpc},
 };
 
 /// Everything the main port answers: a few HTTP routes, and gRPC for the rest.
@@ -34,7 +35,10 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
-    let routes = Router::new().merge(accounts::page::router(app.clone())).fallback_service(grpc);
+    let routes = Router::new()
+        .merge(accounts::page::router(app.clone()))
+        .merge(storage::http::router(app.clone()))
+        .fallback_service(grpc);
     Ok(http::around(app, routes))
 }
 
@@ -49,6 +53,7 @@ fn grpc_services(app: &App, health: &Health) -> anyhow::Result<Routes> {
     add! {
         AccountServiceServer, AccountRpc::new(app.clone()), small;
         SessionServiceServer, SessionRpc::new(app.clone()), small;
+        StorageServiceServer, StorageRpc::new(app.clone()), Cost::Chunk.max_message_bytes();
         ServerServiceServer, ServerRpc::new(app.clone()), small;
     }
     routes.add_service(health.service());
