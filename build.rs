@@ -3,6 +3,8 @@
 //! Besides the messages and services this writes the descriptor set (for reflection) and `Rpc`, the list of all
 //! methods, which makes the access table in `src/rpc/access.rs` exhaustive: a method without a row does not build.
 
+#![expect(clippy::disallowed_methods, reason = "Cargo tells a build script where to write by the environment")]
+
 use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
 
 use prost::Message;

@@ -60,13 +60,12 @@ impl App {
         let World { clock, dice, mailer } = world;
         make_folder(&config.data_dir)?;
         let keys = Keys::load_or_make(&config.data_dir.join("keys"), &dice)?;
-        let mailer = match mailer {
-            Some(mailer) => mailer,
-            None => {
-                let folder = config.data_dir.join("mail");
-                make_folder(&folder)?;
-                Mailer::Folder(folder)
-            }
+        let mailer = if let Some(mailer) = mailer {
+            mailer
+        } else {
+            let folder = config.data_dir.join("mail");
+            make_folder(&folder)?;
+            Mailer::Folder(folder)
         };
         let sealer = Sealer::new(keys.vault.clone(), dice.clone());
         let page_key = *keys.page.first().context("page.key holds no key")?;

@@ -220,8 +220,9 @@ async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Each name on a line of its own.
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| format!("\n  {name}")).collect()
+    names.iter().flat_map(|name| ["\n  ", name]).collect()
 }
 
 async fn create_administrator(config: Config, email: &str, name: String, stdin: bool) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use crate::{
     notifications, sessions,
 };
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Every kind of job there is.
 pub fn registry() -> Registry {

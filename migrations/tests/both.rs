@@ -1,6 +1,8 @@
 //! The migrations on real databases: a SQLite file always, PostgreSQL where `TEST_POSTGRES_URL` names a server on
 //! which databases may be created.
 
+#![expect(clippy::disallowed_methods, reason = "the runner names its PostgreSQL in the environment")]
+
 use migrations::{Error, run, status};
 use sea_orm_migration::sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 

@@ -51,32 +51,29 @@ pub async fn create_administrator(app: &App, new: NewStaff) -> Result<account::M
     let hash = app.hasher.hash(&new.password).await?;
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
-    let account = match store::find_by_email(&tx, &new.email).await? {
-        Some(known) => {
-            let roles = known.roles.with(Role::Admin);
-            store::update_staff(&tx, &known, hash, roles, now).await?.ok_or(Error::Changed)?
-        }
-        None => {
-            let account = account::Model {
-                id: AccountId::new(now, &app.dice),
-                email: new.email.clone(),
-                display_name: new.display_name,
-                password_hash: hash,
-                status: account::Status::Active,
-                roles: Roles::LISTENER.with(Role::Admin),
-                roles_version: 0,
-                roles_changed_at: Some(now),
-                tier: account::Tier::Free,
-                locale: "en".to_owned(),
-                terms_version: String::new(),
-                created_at: now,
-                updated_at: now,
-                last_seen_at: None,
-                row_version: 0,
-            };
-            store::insert(&tx, &account).await?;
-            account
-        }
+    let account = if let Some(known) = store::find_by_email(&tx, &new.email).await? {
+        let roles = known.roles.with(Role::Admin);
+        store::update_staff(&tx, &known, hash, roles, now).await?.ok_or(Error::Changed)?
+    } else {
+        let account = account::Model {
+            id: AccountId::new(now, &app.dice),
+            email: new.email.clone(),
+            display_name: new.display_name,
+            password_hash: hash,
+            status: account::Status::Active,
+            roles: Roles::LISTENER.with(Role::Admin),
+            roles_version: 0,
+            roles_changed_at: Some(now),
+            tier: account::Tier::Free,
+            locale: "en".to_owned(),
+            terms_version: String::new(),
+            created_at: now,
+            updated_at: now,
+            last_seen_at: None,
+            row_version: 0,
+        };
+        store::insert(&tx, &account).await?;
+        account
     };
     store::update_others_void(&tx, &new.email, now).await?;
     let event = audit::Event::new(Principal::Operator, "privilege_permissions_changed", "account", account.id)

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long after its link died a registration is kept.
-const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEPT_FOR: Duration = Duration::from_hours(168);
 
 /// Deletes registrations whose link died a week ago.
 #[derive(Debug, Default, Serialize, Deserialize)]

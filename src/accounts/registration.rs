@@ -21,17 +21,17 @@ use crate::{
 };
 
 /// How long a link opens an account.
-const LINK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const LINK_LIFE: Duration = Duration::from_hours(24);
 /// How long a code does. It is shorter, so it must live shorter.
-const CODE_LIFE: Duration = Duration::from_secs(10 * 60);
+const CODE_LIFE: Duration = Duration::from_mins(10);
 /// Tries at one code, counted before each is compared.
 const CODE_TRIES: i64 = 5;
 /// From one letter to the next.
-pub const RESEND_AFTER: Duration = Duration::from_secs(60);
+pub const RESEND_AFTER: Duration = Duration::from_mins(1);
 /// Letters of one registration after its first.
 const MAX_RESENDS: i64 = 5;
 /// No letter that can be taken for another, no digit for a letter (Crockford's base 32 without 0 and 1).
-const CODE_LETTERS: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
+const CODE_LETTERS: [u8; 30] = *b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE_LENGTH: usize = 8;
 
 /// What a person asks for.
@@ -63,9 +63,8 @@ struct Proof {
 
 impl Proof {
     fn throw(app: &App) -> Self {
-        let code = (0..CODE_LENGTH)
-            .map(|_| char::from(CODE_LETTERS[app.dice.below(CODE_LETTERS.len() as u32) as usize]))
-            .collect();
+        let letters = u32::try_from(CODE_LETTERS.len()).unwrap_or(1);
+        let code = (0..CODE_LENGTH).map(|_| char::from(CODE_LETTERS[app.dice.below(letters) as usize])).collect();
         Self { link_token: BASE64_URL_SAFE_NO_PAD.encode(app.dice.bytes::<32>()), code }
     }
 

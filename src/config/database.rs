@@ -24,6 +24,7 @@ pub struct DatabaseConfig {
     pub migrate_on_start: bool,
 }
 
+#[expect(clippy::ref_option, reason = "serde's signature")]
 /// Serialised only to find the defaults; a secret never leaves.
 fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_none()

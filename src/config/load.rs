@@ -132,7 +132,7 @@ fn environment(problems: &mut Problems) -> BTreeMap<String, Value> {
             Some(base) => match std::fs::read_to_string(&value) {
                 Ok(text) => drop(files.insert(qualified(base), Value::from(text.trim_end()))),
                 Err(error) => {
-                    problems.add(format!("{PREFIX}{}", key.to_uppercase()), format!("cannot be read: {error}"))
+                    problems.add(format!("{PREFIX}{}", key.to_uppercase()), format!("cannot be read: {error}"));
                 }
             },
             // `config` names the TOML file itself; it was read already.

@@ -30,7 +30,7 @@ pub struct ServerConfig {
     /// How long calls may go on after that, and after a stop signal.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
-    /// How long health says NOT_SERVING before connections are closed on SIGTERM, for load balancers to notice.
+    /// How long health says `NOT_SERVING` before connections are closed on SIGTERM, for load balancers to notice.
     #[serde(with = "humantime_serde")]
     pub drain_notice: Duration,
     /// Addresses (of load balancers) that the limit per address does not bind.
@@ -48,7 +48,7 @@ impl Default for ServerConfig {
             max_connections_per_address: 64,
             max_streams_per_connection: 100,
             handshake_timeout: Duration::from_secs(5),
-            max_connection_age: Duration::from_secs(30 * 60),
+            max_connection_age: Duration::from_mins(30),
             grace: Duration::from_secs(30),
             drain_notice: Duration::from_secs(5),
             unlimited_addresses: Vec::new(),

@@ -35,11 +35,11 @@ impl Default for SessionsConfig {
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
         Self {
-            access_token_life: Duration::from_secs(15 * 60),
+            access_token_life: Duration::from_mins(15),
             idle_life: Duration::from_secs(30 * DAY),
             absolute_life: Duration::from_secs(180 * DAY),
-            staff_idle_life: Duration::from_secs(30 * 60),
-            staff_absolute_life: Duration::from_secs(12 * 60 * 60),
+            staff_idle_life: Duration::from_mins(30),
+            staff_absolute_life: Duration::from_hours(12),
             refresh_grace: Duration::from_secs(30),
             max_sessions: 10,
             max_reviewer_sessions: 5,
@@ -52,10 +52,10 @@ impl Section for SessionsConfig {
     const NAME: &'static str = "sessions";
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
-        if self.access_token_life < Duration::from_secs(60) && mode != Mode::Test {
+        if self.access_token_life < Duration::from_mins(1) && mode != Mode::Test {
             problems.add("sessions.access_token_life", "must be 1m or more, or clients do nothing but refresh");
         }
-        if self.access_token_life > Duration::from_secs(60 * 60) {
+        if self.access_token_life > Duration::from_hours(1) {
             problems.add("sessions.access_token_life", "must be 1h or less: a stolen token works that long");
         }
         if self.max_sessions < 2 || self.max_reviewer_sessions < 2 || self.max_admin_sessions < 2 {

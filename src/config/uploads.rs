@@ -38,9 +38,9 @@ impl Default for UploadsConfig {
             max_attachment_bytes: 50 * MIB,
             max_open: 20,
             max_in_flight_bytes: 2048 * MIB,
-            expire_after: Duration::from_secs(24 * 60 * 60),
-            expire_at_most: Duration::from_secs(7 * 24 * 60 * 60),
-            download_url_life: Duration::from_secs(10 * 60),
+            expire_after: Duration::from_hours(24),
+            expire_at_most: Duration::from_hours(168),
+            download_url_life: Duration::from_mins(10),
         }
     }
 }
@@ -56,13 +56,13 @@ impl Section for UploadsConfig {
         if self.max_in_flight_bytes < self.max_audio_bytes {
             problems.add("uploads.max_in_flight_bytes", "must allow at least one upload of the largest size");
         }
-        if self.expire_after < Duration::from_secs(60 * 60) {
+        if self.expire_after < Duration::from_hours(1) {
             problems.add("uploads.expire_after", "must be 1h or more, or slow uploads vanish");
         }
         if self.expire_at_most < self.expire_after {
             problems.add("uploads.expire_at_most", "must not be shorter than uploads.expire_after");
         }
-        if self.download_url_life > Duration::from_secs(60 * 60) {
+        if self.download_url_life > Duration::from_hours(1) {
             problems.add("uploads.download_url_life", "must be 1h or less: a signed URL cannot be called back");
         }
     }

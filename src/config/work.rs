@@ -22,7 +22,7 @@ pub struct WorkConfig {
 
 impl Default for WorkConfig {
     fn default() -> Self {
-        Self { in_server: true, concurrency: 4, poll_every: Duration::from_secs(1), lease: Duration::from_secs(60) }
+        Self { in_server: true, concurrency: 4, poll_every: Duration::from_secs(1), lease: Duration::from_mins(1) }
     }
 }
 

@@ -76,7 +76,7 @@ async fn postgres(url: &str, config: &DatabaseConfig) -> anyhow::Result<Db> {
         .max_connections(config.max_connections)
         .min_connections(1)
         .acquire_timeout(config.acquire_timeout)
-        .max_lifetime(Duration::from_secs(30 * 60))
+        .max_lifetime(Duration::from_mins(30))
         .test_before_acquire(false)
         .connect_with(options)
         .await

@@ -7,12 +7,14 @@ use sea_orm::DbErr;
 use super::{Job, store};
 use crate::{app::App, db::WriteTx};
 
+type Enqueue = for<'a> fn(&'a App, &'a WriteTx) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
+
 /// A job that is enqueued again and again, by whichever instance notices first that it is time.
 #[derive(Clone, Copy)]
 pub struct Schedule {
     name: &'static str,
     every: Duration,
-    enqueue: for<'a> fn(&'a App, &'a WriteTx) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>,
+    enqueue: Enqueue,
 }
 
 impl Schedule {

@@ -8,7 +8,7 @@ use super::{Job, JobError, store};
 use crate::{app::App, rpc::once};
 
 /// How long finished jobs stay for staff to see.
-const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEPT_FOR: Duration = Duration::from_hours(168);
 
 /// Deletes jobs that finished a week ago, and replies that nobody may ask for again.
 #[derive(Debug, Default, Serialize, Deserialize)]

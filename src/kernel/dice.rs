@@ -25,7 +25,9 @@ impl Dice {
     pub fn fill(&self, out: &mut [u8]) {
         match self {
             Self::System => {
-                rand::rngs::SysRng.try_fill_bytes(out).expect("the operating system always has random bytes after boot")
+                rand::rngs::SysRng
+                    .try_fill_bytes(out)
+                    .expect("the operating system always has random bytes after boot");
             }
             Self::Seeded(rng) => rng.lock().fill_bytes(out),
         }

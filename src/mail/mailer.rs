@@ -10,13 +10,16 @@ use tokio::io::AsyncWriteExt;
 #[error("the letter could not be delivered")]
 pub struct MailError(#[from] std::io::Error);
 
+/// A letter that arrived: its name and its message.
+pub type Delivered = (String, Vec<u8>);
+
 /// Carries letters. Sending one twice under the same name delivers it once.
 #[derive(Clone, Debug)]
 pub enum Mailer {
     /// Into `.eml` files of a folder, for one machine and for development.
     Folder(PathBuf),
     /// Kept for tests to read: name and message.
-    Memory(Arc<Mutex<Vec<(String, Vec<u8>)>>>),
+    Memory(Arc<Mutex<Vec<Delivered>>>),
 }
 
 impl Mailer {

@@ -8,5 +8,5 @@ mod mailer;
 
 pub use self::{
     letter::{Letter, Office, Rendered},
-    mailer::{MailError, Mailer},
+    mailer::{Delivered, MailError, Mailer},
 };

@@ -40,7 +40,7 @@ impl Cost {
             Self::Read => Duration::from_secs(2),
             Self::Write | Self::Password => Duration::from_secs(5),
             Self::Chunk => Duration::from_secs(30),
-            Self::Transfer | Self::Watch => Duration::from_secs(30 * 60),
+            Self::Transfer | Self::Watch => Duration::from_mins(30),
         }
     }
 

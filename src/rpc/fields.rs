@@ -33,7 +33,6 @@ impl Fields {
     }
 
     /// An id that may be left out.
-    #[expect(clippy::option_option, reason = "the outer one is «malformed», the inner one «left out»")]
     pub fn optional_id<T: Id>(&mut self, path: &str, text: &str) -> Option<Option<T>> {
         if text.is_empty() { Some(None) } else { self.id(path, text).map(Some) }
     }

@@ -9,7 +9,14 @@ pub trait RpcRequest: prost::Message {
     fn request_id(&self) -> &str;
 }
 
-include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
+#[allow(clippy::unnecessary_literal_bound, reason = "generated code")]
+mod generated {
+    use super::RpcRequest;
+
+    include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
+}
+
+pub use generated::{ALL, Rpc};
 
 impl Rpc {
     /// `/backline.v1.TrackService/GetTrack` → its entry.

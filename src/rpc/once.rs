@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a repeat is recognised.
-pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+pub const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// Makes a [`Once`] for each mutation.
 #[derive(Clone, Debug)]

@@ -105,7 +105,7 @@ fn http_server(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .max_frame_size(FRAME_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES)
         .max_local_error_reset_streams(RESETS)
-        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_interval(Duration::from_mins(1))
         .keep_alive_timeout(Duration::from_secs(20));
     server
 }

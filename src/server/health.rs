@@ -1,6 +1,6 @@
 //! Health that tells the truth about what we depend on.
 //!
-//! Without its database no service can do anything: all say NOT_SERVING once it has been away for a few seconds. Without
+//! Without its database no service can do anything: all say `NOT_SERVING` once it has been away for a few seconds. Without
 //! the object store only the services that move bytes do; the server as a whole stays ready, degraded.
 
 use std::{
@@ -86,7 +86,7 @@ impl Health {
         ]
     }
 
-    /// From here on everything is NOT_SERVING: the server is going.
+    /// From here on everything is `NOT_SERVING`: the server is going.
     pub async fn stop_serving(&self) {
         self.state.draining.store(true, Ordering::Relaxed);
         self.report().await;

@@ -125,7 +125,7 @@ pub fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
             name("grpc-status-details-bin"),
             REQUEST_ID.clone(),
         ])
-        .max_age(Duration::from_secs(7200)))
+        .max_age(Duration::from_hours(2)))
 }
 
 /// Refuses what another site's page sends: by `Sec-Fetch-Site` and `Origin`.

@@ -53,7 +53,7 @@ impl Server {
         Ok((self.listener.local_addr()?, self.admin.local_addr()?))
     }
 
-    /// Serves until `drain`, then stops in order: a time of `notice` in which health says NOT_SERVING, then connections
+    /// Serves until `drain`, then stops in order: a time of `notice` in which health says `NOT_SERVING`, then connections
     /// get GOAWAY, calls finish within the grace, and the worker and the database are let go.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub async fn follow_changes(app: &App, stop: CancellationToken) -> Result<tokio:
             match load(&app, since - OVERLAP).await {
                 Ok(()) => since = now,
                 Err(error) => {
-                    tracing::warn!(%error, "ended sessions could not be read; those of other instances live on")
+                    tracing::warn!(%error, "ended sessions could not be read; those of other instances live on");
                 }
             }
             app.cache.forget_before(now - life - OVERLAP);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long attempts and ended sessions are kept for staff to read.
-const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const KEPT_FOR: Duration = Duration::from_hours(2160);
 
 /// Marks sessions that ran out, and deletes attempts and sessions older than 90 days.
 #[derive(Debug, Default, Serialize, Deserialize)]

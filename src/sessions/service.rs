@@ -44,7 +44,7 @@ impl SessionService for SessionRpc {
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {
         let caller = rpc::caller(&request)?;
-        let scope = wire::scope(request.get_ref())?;
+        let scope = wire::scope(*request.get_ref())?;
         let ended = domain::logout(&self.app, &caller, scope).await?;
         Ok(Response::new(pb::LogoutResponse { ended_count: i32::try_from(ended).unwrap_or(i32::MAX) }))
     }

@@ -34,7 +34,7 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     })
 }
 
-pub fn scope(message: &pb::LogoutRequest) -> Result<Scope, Status> {
+pub fn scope(message: pb::LogoutRequest) -> Result<Scope, Status> {
     let mut fields = Fields::default();
     let scope = match pb::LogoutScope::try_from(message.scope) {
         Ok(pb::LogoutScope::Unspecified | pb::LogoutScope::This) => Some(Scope::This),
