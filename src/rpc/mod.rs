@@ -21,6 +21,7 @@ pub mod once;
 mod outcome;
 pub mod page;
 pub mod refusal;
+mod transition;
 
 pub use self::{
     auth::{caller, facts},
@@ -30,4 +31,5 @@ pub use self::{
     once::Once,
     page::Page,
     refusal::Refusal,
+    transition::Transition,
 };
