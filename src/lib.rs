@@ -16,6 +16,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod applications;
 pub mod artists;
 pub mod audit;
 pub mod cache;
