@@ -15,6 +15,7 @@
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
 
 pub mod accounts;
+pub mod admin;
 pub mod app;
 pub mod applications;
 pub mod artists;
