@@ -36,5 +36,6 @@ pub mod rpc;
 pub mod search;
 pub mod server;
 pub mod sessions;
+pub mod tracks;
 pub mod vault;
 pub mod work;
