@@ -1,6 +1,6 @@
 //! Tracks: stand-in for the feature that is written elsewhere.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter};
 
 use crate::{
     entity::track::{Column, Entity, Model},
