@@ -156,6 +156,8 @@ fn sql(backend: DbBackend, kinds: &[Kind]) -> String {
     };
     let (whole, class, published_at, subject, limit) = (value(1), value(4), value(5), value(6), value(7));
     let (words, prefix) = (matching(2), matching(3));
+    // Whether a subject may be seen is asked by its key and not by EXISTS, which PostgreSQL may turn into a walk through
+    // the whole table.
     format!(
         "WITH exact AS (SELECT d.id FROM search_document d WHERE d.whole = {whole} AND d.kind IN ({kinds}) \
                         ORDER BY d.published_at DESC, d.subject_id DESC LIMIT {CAP}), \
@@ -169,9 +171,9 @@ fn sql(backend: DbBackend, kinds: &[Kind]) -> String {
          WHERE (hit.class > {class} OR (hit.class = {class} AND (d.published_at < {published_at} \
                 OR (d.published_at = {published_at} AND d.subject_id < {subject})))) \
            AND CASE d.kind \
-               WHEN 'track' THEN EXISTS (SELECT 1 FROM track WHERE track.id = d.subject_id \
-                                         AND track.state = 'active' AND track.deleted_at IS NULL) \
-               ELSE EXISTS (SELECT 1 FROM artist WHERE artist.id = d.subject_id AND artist.state = 'active') END \
+               WHEN 'track' THEN (SELECT track.state = 'active' AND track.deleted_at IS NULL \
+                                  FROM track WHERE track.id = d.subject_id) \
+               ELSE (SELECT artist.state = 'active' FROM artist WHERE artist.id = d.subject_id) END \
          ORDER BY hit.class, d.published_at DESC, d.subject_id DESC LIMIT {limit}"
     )
 }
