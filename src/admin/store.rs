@@ -55,7 +55,7 @@ fn holds(role: Role) -> Option<Expr> {
 /// a transaction that was faster has ended. Two administrators who dismiss each other at once do not both succeed.
 pub async fn count_other_admins(tx: &WriteTx, account: AccountId) -> Result<usize, DbErr> {
     let held = Entity::update_many()
-        .col_expr(Column::RolesVersion, Expr::col(Column::RolesVersion).into())
+        .col_expr(Column::RolesVersion, Expr::col(Column::RolesVersion))
         .filter(Condition::all().add_option(holds(Role::Admin)).add(Column::Status.eq(Status::Active)))
         .exec_with_returning(tx)
         .await?;

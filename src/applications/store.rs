@@ -34,13 +34,12 @@ pub async fn list(
     limit: u64,
 ) -> Result<Vec<Model>, DbErr> {
     let all = Entity::find().filter(Column::Id.lt(before)).order_by_desc(Column::Id).limit(limit);
-    let wanted = match state {
-        Some(state) => all.filter(Column::State.eq(state)),
+    let wanted = if let Some(state) = state {
+        all.filter(Column::State.eq(state))
+    } else {
         // Written out and not bound: only so does SQLite see that the partial index holds every row wanted.
-        None => {
-            let draft = Expr::Constant(State::Draft.to_value().into());
-            all.filter(Expr::col((Entity, Column::State)).binary(BinOper::NotEqual, draft))
-        }
+        let draft = Expr::Constant(State::Draft.to_value().into());
+        all.filter(Expr::col((Entity, Column::State)).binary(BinOper::NotEqual, draft))
     };
     wanted.all(db).await
 }
