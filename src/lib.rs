@@ -15,7 +15,9 @@
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
 
 pub mod accounts;
+pub mod admin;
 pub mod app;
+pub mod applications;
 pub mod artists;
 pub mod audit;
 pub mod cache;

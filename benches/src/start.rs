@@ -21,7 +21,10 @@ pub async fn measure(binary: &Path) -> anyhow::Result<()> {
     }
     println!("start to first call, empty data folder:    {:>6.1} ms (median of {RUNS})", ms(median(&mut empty)));
     println!("start to first call, existing data folder: {:>6.1} ms (median of {RUNS})", ms(median(&mut existing)));
-    println!("idle memory (RSS) after 1 s:               {:>6.1} MiB", f64::from(u32::try_from(median(&mut idle))?) / 1024.0);
+    println!(
+        "idle memory (RSS) after 1 s:               {:>6.1} MiB",
+        f64::from(u32::try_from(median(&mut idle))?) / 1024.0
+    );
     Ok(())
 }
 

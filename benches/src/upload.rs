@@ -87,7 +87,10 @@ pub async fn measure(binary: &Path, mib: usize) -> anyhow::Result<()> {
     println!("WriteUpload of {mib} MiB, durable:            {:>7.0} MiB/s", speed(sent));
     println!("… until finalised (read, hashed, rewritten): {:>7.0} MiB/s", speed(finalized));
     println!("control: write and sync of the same bytes:   {:>7.0} MiB/s", speed(control));
-    println!("memory: {before} KiB before, {highest} KiB at its highest, grown by {:.1} MiB", f64::from(u32::try_from(highest - before)?) / 1024.0);
+    println!(
+        "memory: {before} KiB before, {highest} KiB at its highest, grown by {:.1} MiB",
+        f64::from(u32::try_from(highest - before)?) / 1024.0
+    );
     server.stop().await
 }
 

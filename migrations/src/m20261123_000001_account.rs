@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::column::{Spelling, index, unique};
+use crate::column::{Spelling, index, sql, unique};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -37,6 +37,15 @@ impl MigrationTrait for Migration {
         schema.create_index(unique("account_by_email", "account", ["email"])).await?;
         schema.create_index(index("account_by_status", "account", ["status", "id"])).await?;
         schema.create_index(index("account_by_roles_change", "account", ["roles_changed_at"])).await?;
-        schema.create_index(index("account_by_age", "account", ["created_at", "id"])).await
+        schema.create_index(index("account_by_age", "account", ["created_at", "id"])).await?;
+        // One list per role that not everyone has, newest first. A query must repeat the condition to the letter.
+        for (name, condition) in [
+            ("account_artists", "roles LIKE '%artist%'"),
+            ("account_reviewers", "roles LIKE '%reviewer%'"),
+            ("account_admins", "roles LIKE '%admin%'"),
+        ] {
+            schema.create_index(index(name, "account", ["id"]).cond_where(sql(condition)).to_owned()).await?;
+        }
+        Ok(())
     }
 }

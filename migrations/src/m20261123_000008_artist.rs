@@ -30,6 +30,7 @@ impl MigrationTrait for Migration {
             .to_owned();
         schema.create_table(artist).await?;
         schema.create_index(index("artist_by_owner", "artist", ["owner_id", "id"])).await?;
+        schema.create_index(index("artist_by_state", "artist", ["state", "id"])).await?;
 
         let artist_member = on
             .table("artist_member")

@@ -56,6 +56,14 @@ impl MigrationTrait for Migration {
             )
             .await?;
         schema.create_index(index("artist_application_by_state", "artist_application", ["state", "id"])).await?;
+        // What staff may see. A query must repeat the condition to the letter.
+        schema
+            .create_index(
+                index("artist_application_handed_in", "artist_application", ["id"])
+                    .cond_where(sql("state <> 'draft'"))
+                    .to_owned(),
+            )
+            .await?;
         schema
             .create_index(index("artist_application_by_applicant", "artist_application", ["applicant_id", "id"]))
             .await

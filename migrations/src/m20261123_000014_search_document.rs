@@ -1,7 +1,9 @@
 //! The search index: one document per published track and per artist.
 //!
-//! The normaliser of the server writes `terms`: words already folded, parted by single blanks. Neither database folds
-//! anything again, so both find the same. FTS5 and `tsvector` refer to documents by an integer key.
+//! The normaliser of the server writes `terms`: words already folded, parted by single blanks, and `whole`: what is
+//! shown, folded the same way. Neither database folds or parts anything by its own lights, so both find the same: FTS5
+//! gets its plainest tokenizer, for which every character beyond ASCII belongs to a word, and PostgreSQL's parser is
+//! not asked at all. Both refer to documents by an integer key.
 
 use sea_orm_migration::prelude::*;
 
@@ -24,12 +26,15 @@ impl MigrationTrait for Migration {
             .col(on.one_of("kind", &["track", "artist"]))
             .col(on.id("subject_id"))
             .col(on.text("display"))
+            .col(on.text("whole"))
             .col(on.text("terms"))
             .col(on.micros("published_at"))
             .to_owned();
         schema.create_table(search_document).await?;
         schema.create_index(unique("search_document_by_subject", "search_document", ["kind", "subject_id"])).await?;
-        schema.create_index(index("search_document_by_age", "search_document", ["published_at", "id"])).await?;
+        schema
+            .create_index(index("search_document_by_whole", "search_document", ["whole", "published_at", "subject_id"]))
+            .await?;
 
         let full_text = if is_sqlite(schema) { &FTS5[..] } else { &TSVECTOR[..] };
         for statement in full_text {
@@ -44,7 +49,7 @@ impl MigrationTrait for Migration {
 const FTS5: [&str; 4] = [
     "CREATE VIRTUAL TABLE search_index USING fts5(
         terms, content = 'search_document', content_rowid = 'id',
-        tokenize = 'unicode61 remove_diacritics 0', prefix = '2 3')",
+        tokenize = 'ascii', prefix = '1 2 3')",
     "CREATE TRIGGER search_document_added AFTER INSERT ON search_document BEGIN
         INSERT INTO search_index (rowid, terms) VALUES (new.id, new.terms);
     END",
@@ -59,6 +64,7 @@ const FTS5: [&str; 4] = [
 
 const TSVECTOR: [&str; 2] = [
     "ALTER TABLE search_document
-        ADD COLUMN tsv tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('simple', terms)) STORED",
+        ADD COLUMN tsv tsvector NOT NULL
+        GENERATED ALWAYS AS (array_to_tsvector(string_to_array(terms, ' '))) STORED",
     "CREATE INDEX search_document_by_terms ON search_document USING gin (tsv)",
 ];

@@ -245,8 +245,8 @@ async fn the_full_text_index_follows_its_documents() {
         };
 
         change(format!(
-            "INSERT INTO search_document (kind, subject_id, display, terms, published_at) \
-             VALUES ('track', {}, 'Night Bus', 'night bus', 1)",
+            "INSERT INTO search_document (kind, subject_id, display, whole, terms, published_at) \
+             VALUES ('track', {}, 'Night Bus', 'night bus', 'night bus', 1)",
             id(1)
         ))
         .await;

@@ -15,7 +15,7 @@ pub struct Model {
     pub id: ArtistId,
     /// The account that answers for the artist; also a member with the role of owner.
     pub owner_id: AccountId,
-    /// Public; 1 to 80 characters.
+    /// Public; 1 to 100 characters.
     pub stage_name: String,
     /// Public; may be empty.
     pub biography: String,

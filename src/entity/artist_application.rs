@@ -14,7 +14,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ApplicationId,
     pub applicant_id: AccountId,
-    /// 1 to 80 characters; becomes the artist's.
+    /// 1 to 100 characters; becomes the artist's.
     pub stage_name: String,
     pub biography: String,
     /// A JSON array of URLs.

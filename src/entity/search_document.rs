@@ -19,6 +19,8 @@ pub struct Model {
     pub subject_id: Uuid,
     /// What a result shows.
     pub display: String,
+    /// `display`, normalised: equal to the query's, it is an exact match.
+    pub whole: String,
     /// Normalised words, joined forms among them, parted by single blanks.
     pub terms: String,
     /// Newer ones go first within a class of match.

@@ -127,6 +127,15 @@ pub fn after_id<T: From<uuid::Uuid>>(page: &Page) -> Result<Option<T>, Refusal> 
     Ok(Some(id.into()))
 }
 
+/// As [`after_id`], for lists that go from the newest to the oldest: on the first page an id after all others, so that
+/// every page is the same query and the same walk along an index.
+///
+/// # Errors
+/// As there.
+pub fn before_id<T: From<uuid::Uuid>>(page: &Page) -> Result<T, Refusal> {
+    Ok(after_id(page)?.unwrap_or_else(|| uuid::Uuid::max().into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

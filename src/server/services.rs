@@ -12,14 +12,25 @@ use tower::{ServiceBuilder, layer::layer_fn};
 use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
     accounts::{self, AccountRpc},
+    admin::AdminRpc,
     app::App,
+    applications::ApplicationRpc,
+    artists::ArtistRpc,
     pb::{
-        DESCRIPTORS, account_service_server::AccountServiceServer, server_service_server::ServerServiceServer,
-        session_service_server::SessionServiceServer, storage_service_server::StorageServiceServer,
+        DESCRIPTORS, account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
+        application_service_server::ApplicationServiceServer, artist_service_server::ArtistServiceServer,
+        review_service_server::ReviewServiceServer, search_service_server::SearchServiceServer,
+        server_service_server::ServerServiceServer, session_service_server::SessionServiceServer,
+        storage_service_server::StorageServiceServer, submission_service_server::SubmissionServiceServer,
+        track_service_server::TrackServiceServer,
     },
+    review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
+    search::SearchRpc,
     sessions::{AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
+    submissions::SubmissionRpc,
+    tracks::TrackRpc,
 };
 
 /// Everything the main port answers: a few HTTP routes, and gRPC for the rest.
@@ -52,9 +63,16 @@ fn grpc_services(app: &App, health: &Health) -> anyhow::Result<Routes> {
     }
     add! {
         AccountServiceServer, AccountRpc::new(app.clone()), small;
+        AdminServiceServer, AdminRpc::new(app.clone()), small;
+        ApplicationServiceServer, ApplicationRpc::new(app.clone()), small;
+        ArtistServiceServer, ArtistRpc::new(app.clone()), small;
+        ReviewServiceServer, ReviewRpc::new(app.clone()), small;
+        SearchServiceServer, SearchRpc::new(app.clone()), small;
+        ServerServiceServer, ServerRpc::new(app.clone()), small;
         SessionServiceServer, SessionRpc::new(app.clone()), small;
         StorageServiceServer, StorageRpc::new(app.clone()), Cost::Chunk.max_message_bytes();
-        ServerServiceServer, ServerRpc::new(app.clone()), small;
+        SubmissionServiceServer, SubmissionRpc::new(app.clone()), small;
+        TrackServiceServer, TrackRpc::new(app.clone()), small;
     }
     routes.add_service(health.service());
     if app.config.server.reflection {

@@ -1,0 +1,100 @@
+//! The rules of administration.
+
+use serde_json::json;
+
+use super::{
+    Error,
+    store::{self, Wanted},
+};
+use crate::{
+    accounts,
+    app::App,
+    audit,
+    entity::account::Model,
+    kernel::{Caller, Principal, Role, Roles, ids::AccountId},
+    rpc::{
+        once::Record,
+        page::{Page, Slice, id_key},
+    },
+};
+
+/// A page of accounts, newest first.
+pub async fn list(app: &App, wanted: &Wanted, page: &Page, before: AccountId) -> Result<Slice<Model>, Error> {
+    let rows = store::list(&app.db, wanted, before, page.size + 1).await?;
+    Ok(Slice::cut(rows, page, |account| id_key(account.id)))
+}
+
+/// New roles, and why.
+#[derive(Clone, Debug)]
+pub struct NewRoles {
+    pub roles: Roles,
+    /// For the audit trail.
+    pub reason: String,
+}
+
+/// Gives an account these roles. Giving it the ones it has changes nothing and leaves no trace.
+pub async fn set_roles(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    new: NewRoles,
+    once: &impl Record<Model>,
+) -> Result<Model, Error> {
+    let seen = accounts::find(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let tx = app.db.begin_write().await?;
+    if seen.roles.has(Role::Admin) && !new.roles.has(Role::Admin) && store::count_other_admins(&tx, id).await? == 0 {
+        tx.rollback().await?;
+        return Err(Error::LastAdmin);
+    }
+    let mut before = None;
+    let changed = accounts::set_roles(&tx, app, id, |roles| {
+        before = Some(roles);
+        granted(roles, new.roles)
+    });
+    let account = changed.await?.ok_or(Error::Changed)?;
+    let before = before.unwrap_or(account.roles);
+    // Whoever became an administrator after the look above was not guarded by it.
+    if before.has(Role::Admin) && !seen.roles.has(Role::Admin) && !account.roles.has(Role::Admin) {
+        tx.rollback().await?;
+        return Err(Error::Changed);
+    }
+    if before != account.roles {
+        let event = audit::Event::new(Principal::Account(caller.account), "authz_change", "account", id)
+            .because(&new.reason)
+            .with(json!({ "from": before.to_string(), "to": account.roles.to_string() }));
+        audit::write(&tx, app, Some(&caller.facts), event).await?;
+    }
+    once.record(&tx, &account).await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// What an account gets that has `held` and for which `wanted` is asked: the role of artist stays as it is, because it
+/// follows from membership.
+fn granted(held: Roles, wanted: Roles) -> Roles {
+    let granted = [Role::Reviewer, Role::Admin].into_iter().filter(|role| wanted.has(*role));
+    let kept = held.has(Role::Artist).then_some(Role::Artist);
+    granted.chain(kept).fold(Roles::LISTENER, Roles::with)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_set_whole_but_for_the_one_that_follows_membership() {
+        let artist = Roles::LISTENER.with(Role::Artist);
+        let reviewer = Roles::LISTENER.with(Role::Reviewer);
+        assert_eq!(granted(artist, reviewer), artist.with(Role::Reviewer));
+        assert_eq!(granted(reviewer, artist), Roles::LISTENER);
+        for held in 0..16 {
+            for wanted in 0..16 {
+                let (held, wanted) = (Roles::from_bits(held), Roles::from_bits(wanted));
+                let granted = granted(held, wanted);
+                assert_eq!(granted.has(Role::Artist), held.has(Role::Artist));
+                assert_eq!(granted.has(Role::Admin), wanted.has(Role::Admin));
+                assert_eq!(granted.has(Role::Reviewer), wanted.has(Role::Reviewer));
+            }
+        }
+    }
+}
