@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 use super::Db;
-use crate::config::{Config, DatabaseConfig};
+use crate::config::{Config, DatabaseConfig, Mode};
 
 /// Opens the configured database.
 ///
@@ -21,11 +21,12 @@ use crate::config::{Config, DatabaseConfig};
 /// One sentence that says what to do: the file cannot be opened, the server does not answer, the URL is malformed.
 pub async fn connect(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url();
-    if url.starts_with("sqlite:") {
-        sqlite(&url, &config.database).await
+    let db = if url.starts_with("sqlite:") {
+        sqlite(&url, &config.database).await?
     } else {
-        postgres(&url, &config.database).await
-    }
+        postgres(&url, &config.database).await?
+    };
+    Ok(if config.mode == Mode::Test { db.keeping_statements() } else { db })
 }
 
 /// One writer and several readers. WAL lets them work side by side; FULL makes each commit durable before its reply.

@@ -10,12 +10,16 @@ mod connect;
 mod error;
 mod tx;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
@@ -35,20 +39,40 @@ pub struct Db {
     statements: Statements,
 }
 
-/// How many statements were sent, in all.
+/// What was sent: how many statements, and in tests which.
 #[derive(Clone, Debug, Default)]
-struct Statements(Arc<AtomicU64>);
+struct Statements {
+    count: Arc<AtomicU64>,
+    kept: Option<Arc<Mutex<BTreeMap<String, Statement>>>>,
+}
 
 impl Statements {
     fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("backline_db_statements_total").increment(1);
+    }
+
+    fn count_and_keep(&self, statement: &Statement) {
+        self.count();
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock();
+            if !kept.contains_key(&statement.sql) {
+                kept.insert(statement.sql.clone(), statement.clone());
+            }
+        }
     }
 }
 
 impl Db {
     fn new(reader: DatabaseConnection, writer: DatabaseConnection) -> Self {
         Self { reader, writer, statements: Statements::default() }
+    }
+
+    /// Keeps each different statement with the first values it was sent with, for tests to look at its plan.
+    #[must_use]
+    fn keeping_statements(mut self) -> Self {
+        self.statements.kept = Some(Arc::default());
+        self
     }
 
     /// Opens a transaction that may write: IMMEDIATE on SQLite, READ COMMITTED on PostgreSQL.
@@ -74,13 +98,19 @@ impl Db {
 
     /// Statements sent since the start, transactions' BEGIN and COMMIT included.
     pub fn statements(&self) -> u64 {
-        self.statements.0.load(Ordering::Relaxed)
+        self.statements.count.load(Ordering::Relaxed)
+    }
+
+    /// Each different statement sent since the start, by calls and beside them. Only in test mode; empty otherwise.
+    pub fn kept_statements(&self) -> Vec<Statement> {
+        self.statements.kept.as_ref().map(|kept| kept.lock().values().cloned().collect()).unwrap_or_default()
     }
 
     /// The same database for tasks that run beside the calls: their statements are counted apart.
     #[must_use]
     pub fn in_background(&self) -> Self {
-        Self { statements: Statements::default(), ..self.clone() }
+        let statements = Statements { count: Arc::default(), ..self.statements.clone() };
+        Self { statements, ..self.clone() }
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -119,7 +149,7 @@ impl ConnectionTrait for Db {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.statements.count();
+        self.statements.count_and_keep(&statement);
         self.reader.execute_raw(statement).await
     }
 
@@ -129,12 +159,12 @@ impl ConnectionTrait for Db {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.statements.count();
+        self.statements.count_and_keep(&statement);
         self.reader.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.statements.count();
+        self.statements.count_and_keep(&statement);
         self.reader.query_all_raw(statement).await
     }
 }

@@ -58,7 +58,7 @@ impl ConnectionTrait for WriteTx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.statements.count();
+        self.statements.count_and_keep(&statement);
         self.tx.execute_raw(statement).await
     }
 
@@ -68,12 +68,12 @@ impl ConnectionTrait for WriteTx {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.statements.count();
+        self.statements.count_and_keep(&statement);
         self.tx.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.statements.count();
+        self.statements.count_and_keep(&statement);
         self.tx.query_all_raw(statement).await
     }
 }
@@ -90,7 +90,7 @@ impl ConnectionTrait for WriteOne<'_> {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.db.statements.count();
+        self.db.statements.count_and_keep(&statement);
         self.db.writer.execute_raw(statement).await
     }
 
@@ -100,12 +100,12 @@ impl ConnectionTrait for WriteOne<'_> {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.db.statements.count();
+        self.db.statements.count_and_keep(&statement);
         self.db.writer.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.db.statements.count();
+        self.db.statements.count_and_keep(&statement);
         self.db.writer.query_all_raw(statement).await
     }
 }
