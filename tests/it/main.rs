@@ -4,4 +4,8 @@
 mod harness;
 
 mod accounts;
+mod admin;
+mod applications;
+mod artists;
+mod search;
 mod sessions;
