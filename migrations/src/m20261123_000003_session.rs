@@ -71,6 +71,7 @@ impl MigrationTrait for Migration {
             .col(on.micros("created_at"))
             .to_owned();
         schema.create_table(login_attempt).await?;
+        schema.create_index(index("login_attempt_by_age", "login_attempt", ["created_at"])).await?;
         schema.create_index(index("login_attempt_by_account", "login_attempt", ["account_id", "id"])).await?;
         schema.create_index(index("login_attempt_by_identifier", "login_attempt", ["identifier_mac", "id"])).await?;
         schema.create_index(index("login_attempt_by_prefix", "login_attempt", ["address_prefix", "id"])).await
