@@ -123,10 +123,11 @@ impl Actor {
         Ok(reply)
     }
 
-    /// `RefreshSession` with any token, keeping nothing of the reply.
+    /// `RefreshSession` with any token, keeping nothing of the reply. No access token goes along: it would count as the
+    /// pair's first use.
     pub async fn refresh_with(&self, refresh_token: &str) -> Result<pb::RefreshSessionResponse, Status> {
         let request = pb::RefreshSessionRequest { refresh_token: refresh_token.to_owned() };
-        Ok(self.sessions().refresh_session(request).await?.into_inner())
+        Ok(Self::anonymous(self.channel.clone()).sessions().refresh_session(request).await?.into_inner())
     }
 
     /// Uses these tokens from here on.

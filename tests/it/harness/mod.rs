@@ -36,7 +36,7 @@ pub use self::{
     actors::{Actor, PASSWORD},
     letters::Letter,
     raw::{Answer, Http},
-    refusals::{assert_reason, details, fact, violations},
+    refusals::{assert_alike, assert_reason, details, fact, violations},
     world::World,
 };
 pub use backline::pb::{self, ErrorReason};
@@ -67,6 +67,12 @@ pub fn eventually_within(limit: Duration, mut holds: impl AsyncFnMut() -> bool) 
 /// A request id: a UUID made of a number.
 pub fn request_id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// The same text with the character at `at` changed to another letter.
+pub fn tampered(text: &str, at: usize) -> String {
+    let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+    format!("{}{other}{}", &text[..at], &text[at + 1..])
 }
 
 /// Runs a future to its end on a thread and a runtime of its own: for what must be done where nothing can be awaited.

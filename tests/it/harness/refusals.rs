@@ -47,3 +47,15 @@ pub fn violations(status: &Status) -> Vec<String> {
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     violations.iter().map(|violation| violation.field.clone()).collect()
 }
+
+/// Checks that two refusals tell nobody which is which: all is equal but the request's id.
+#[track_caller]
+pub fn assert_alike(one: &Status, other: &Status) {
+    let told = |status: &Status| {
+        let details = status.check_error_details_vec().expect("the details decode").into_iter();
+        let details: Vec<ErrorDetail> =
+            details.filter(|detail| !matches!(detail, ErrorDetail::RequestInfo(_))).collect();
+        (status.code(), status.message().to_owned(), format!("{details:?}"))
+    };
+    assert_eq!(told(one), told(other));
+}

@@ -12,6 +12,7 @@ use backline::{
 };
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use sea_orm::DatabaseConnection;
 use tokio::net::TcpStream;
 use tonic::{
     Status,
@@ -101,6 +102,11 @@ impl World {
     /// What the server is made of: for what no call can do or tell.
     pub fn app(&self) -> &App {
         &self.server().app
+    }
+
+    /// The database, beside the server: statements of the test itself are neither counted nor judged.
+    pub async fn db(&self) -> DatabaseConnection {
+        self.database.connect().await
     }
 
     /// A connection to the server, which finds it again after a restart.
