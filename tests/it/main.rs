@@ -4,5 +4,8 @@
 mod harness;
 
 mod accounts;
+mod http;
+mod letters;
 mod refreshes;
+mod server;
 mod sessions;
