@@ -4,6 +4,7 @@
 mod harness;
 
 mod accounts;
+mod contract;
 mod http;
 mod letters;
 mod refreshes;
