@@ -14,3 +14,4 @@ mod refreshes;
 mod search;
 mod server;
 mod sessions;
+mod storage;

@@ -15,6 +15,7 @@
 //! - [`letters`]: what the mailer was given, decoded
 //! - [`raw`]: calls that no generated client would make
 //! - [`audio`]: files that are what they say they are
+//! - [`files`]: what people do with files
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
 //! - [`program`]: the binary, for what only the command line does
 
@@ -22,6 +23,7 @@ pub mod actors;
 pub mod audio;
 pub mod database;
 pub mod events;
+pub mod files;
 pub mod instance;
 pub mod letters;
 pub mod plans;
