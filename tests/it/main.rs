@@ -8,6 +8,7 @@ mod admin;
 mod applications;
 mod artists;
 mod contract;
+mod crash;
 mod http;
 mod letters;
 mod refreshes;

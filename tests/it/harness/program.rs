@@ -1,9 +1,11 @@
 //! The binary, for what only the command line does.
 
 use std::{
-    io::Write,
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 /// `backline` with these arguments, on this data folder, on any free ports, and without the developer's settings.
@@ -42,4 +44,39 @@ pub fn stdout(output: &Output) -> String {
 
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A server in a process of its own. It is killed when dropped, as a machine dies: nothing in it runs to an end.
+pub struct Running {
+    child: Child,
+    pub address: SocketAddr,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts `command` and waits for the line that says where it listens. Its log goes to the end of `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        let mut child = command.stderr(log).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in «{line}»; see the log"));
+        Self { child, address, _stdout: stdout }
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be dead already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
 }

@@ -324,7 +324,7 @@ fn load(settings: &BTreeMap<String, String>) -> config::Config {
 }
 
 /// A connection to wherever `address` says when it is needed.
-fn channel_to(address: Arc<Mutex<std::net::SocketAddr>>) -> Channel {
+pub fn channel_to(address: Arc<Mutex<std::net::SocketAddr>>) -> Channel {
     let connect = tower::service_fn(move |_: Uri| {
         let address = *address.lock();
         async move {
