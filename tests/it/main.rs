@@ -5,3 +5,5 @@ mod harness;
 
 mod accounts;
 mod sessions;
+mod submissions;
+mod tracks;
