@@ -4,6 +4,8 @@
 mod harness;
 
 mod accounts;
+mod queue;
+mod reviews;
 mod sessions;
 mod submissions;
 mod tracks;
