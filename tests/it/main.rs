@@ -9,3 +9,4 @@ mod reviews;
 mod sessions;
 mod submissions;
 mod tracks;
+mod watches;
