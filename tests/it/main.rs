@@ -7,6 +7,7 @@ mod accounts;
 mod queue;
 mod reviews;
 mod sessions;
+mod statements;
 mod stories;
 mod submissions;
 mod tracks;
