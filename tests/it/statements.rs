@@ -2,7 +2,7 @@
 //!
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use backline::rpc::list;
 use sha2::{Digest, Sha256};
@@ -68,11 +68,17 @@ struct Meter<'a> {
 }
 
 impl Meter<'_> {
-    /// Makes a call of `method`, which must succeed, and keeps what it cost.
-    async fn of<T>(&mut self, method: &'static str, call: impl Future<Output = Result<T, Status>>) -> T {
-        let (reply, cost) = self.world.statements(async || call.await).await;
-        self.seen.insert(method, cost);
-        reply.unwrap_or_else(|refused| panic!("{method}: {refused:?}"))
+    /// Makes a call of `method`, which must succeed, and keeps what it cost. In a box: clients' futures are large.
+    fn of<'m, T: 'm>(
+        &'m mut self,
+        method: &'static str,
+        call: impl Future<Output = Result<T, Status>> + 'm,
+    ) -> Pin<Box<dyn Future<Output = T> + 'm>> {
+        Box::pin(async move {
+            let (reply, cost) = self.world.statements(async || call.await).await;
+            self.seen.insert(method, cost);
+            reply.unwrap_or_else(|refused| panic!("{method}: {refused:?}"))
+        })
     }
 }
 
@@ -116,7 +122,7 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
         ..Default::default()
     };
     let registered = meter.of("AccountService/Register", anyone.accounts().register(register)).await.into_inner();
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     let resend = pb::ResendVerificationRequest { registration_id: registered.registration_id, ..Default::default() };
     meter.of("AccountService/ResendVerification", anyone.accounts().resend_verification(resend)).await;
     let token = world.newest_letter_to(&email).await.token().to_owned();

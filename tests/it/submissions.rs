@@ -34,7 +34,7 @@ async fn a_draft_is_handed_in_taken_back_and_offered_again() {
     assert_eq!((draft.submit_time, draft.decide_time, draft.publish_time), (None, None, None));
     assert_eq!(ana.read_submission(&draft.submission_id).await.unwrap(), draft);
 
-    studio.world.advance(Duration::from_secs(60));
+    studio.world.advance(Duration::from_mins(1));
     let reply = hand_in(ana, &draft.submission_id, "").await.unwrap();
     let handed_in = reply.submission.unwrap();
     assert_eq!((handed_in.state(), handed_in.revision), (S::Submitted, 1));

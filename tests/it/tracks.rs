@@ -194,7 +194,7 @@ async fn an_update_changes_what_its_mask_names_and_nothing_else() {
     let studio = Studio::open().await;
     let ana = &studio.ana;
     let track = ana.new_track(pb::CreateTrackRequest { language: "pt".into(), ..studio.track("Song") }).await.unwrap();
-    studio.world.advance(Duration::from_secs(60));
+    studio.world.advance(Duration::from_mins(1));
     let wish = pb::Track {
         title: "Other".into(),
         explicit: true,

@@ -122,12 +122,13 @@ impl Studio {
     }
 }
 
-/// Makes each method of the API a method of people: the ids that matter in, the resource out.
+/// Makes each method of the API a method of people: the id in, the resource out.
 macro_rules! methods {
-    ($($name:ident = $service:ident.$call:ident($request:ident { $($field:ident),* }) -> $resource:ident: $reply:ident;)*) => {
+    ($($name:ident = $service:ident.$call:ident($request:ident.$field:ident) -> $resource:ident: $reply:ident;)*) => {
         impl Actor {$(
-            pub async fn $name(&self, $($field: &str),*) -> Result<pb::$reply, Status> {
-                let request = pb::$request { $($field: $field.to_owned(),)* ..Default::default() };
+            pub async fn $name(&self, $field: &str) -> Result<pb::$reply, Status> {
+                let mut request = pb::$request::default();
+                $field.clone_into(&mut request.$field);
                 Ok(self.$service().$call(request).await?.into_inner().$resource.expect("the reply has it"))
             }
         )*}
@@ -135,16 +136,16 @@ macro_rules! methods {
 }
 
 methods! {
-    read_upload = storage.get_upload(GetUploadRequest { upload_id }) -> upload: Upload;
-    read_track = tracks.get_track(GetTrackRequest { track_id }) -> track: Track;
-    drop_track = tracks.delete_track(DeleteTrackRequest { track_id }) -> track: Track;
-    offer = submissions.create_submission(CreateSubmissionRequest { track_id }) -> submission: Submission;
-    hand_in = submissions.submit_submission(SubmitSubmissionRequest { submission_id }) -> submission: Submission;
-    take_back = submissions.withdraw_submission(WithdrawSubmissionRequest { submission_id }) -> submission: Submission;
-    read_submission = submissions.get_submission(GetSubmissionRequest { submission_id }) -> submission: Submission;
-    start_review = review.start_review(StartReviewRequest { submission_id }) -> submission: Submission;
-    approve = review.approve_submission(ApproveSubmissionRequest { submission_id }) -> submission: Submission;
-    publish = review.publish_submission(PublishSubmissionRequest { submission_id }) -> submission: Submission;
+    read_upload = storage.get_upload(GetUploadRequest.upload_id) -> upload: Upload;
+    read_track = tracks.get_track(GetTrackRequest.track_id) -> track: Track;
+    drop_track = tracks.delete_track(DeleteTrackRequest.track_id) -> track: Track;
+    offer = submissions.create_submission(CreateSubmissionRequest.track_id) -> submission: Submission;
+    hand_in = submissions.submit_submission(SubmitSubmissionRequest.submission_id) -> submission: Submission;
+    take_back = submissions.withdraw_submission(WithdrawSubmissionRequest.submission_id) -> submission: Submission;
+    read_submission = submissions.get_submission(GetSubmissionRequest.submission_id) -> submission: Submission;
+    start_review = review.start_review(StartReviewRequest.submission_id) -> submission: Submission;
+    approve = review.approve_submission(ApproveSubmissionRequest.submission_id) -> submission: Submission;
+    publish = review.publish_submission(PublishSubmissionRequest.submission_id) -> submission: Submission;
 }
 
 impl Actor {
