@@ -158,6 +158,11 @@ fn scalar(text: &str) -> Value {
     }
 }
 
+/// A list as flags and the environment write it: separated by commas.
+fn list(value: &Value) -> Option<Value> {
+    value.as_str().map(|text| Value::from(text.split(',').map(|part| Value::from(part.trim())).collect::<Vec<_>>()))
+}
+
 /// `database_url` → `database.url`; top-level keys go where they belong.
 fn qualified(key: &str) -> String {
     if let Some((_, full)) = TOP_LEVEL.iter().find(|(short, _)| *short == key) {
@@ -195,10 +200,13 @@ impl Given {
             }
         };
         for (key, value) in given {
-            let alone = defaults.clone().merge((key.as_str(), value.clone()));
-            match alone.extract::<S>() {
+            let alone = |value: &Value| defaults.clone().merge((key.as_str(), value.clone())).extract::<S>();
+            match alone(&value) {
                 Ok(_) => figment = figment.merge((key.as_str(), value)),
-                Err(error) => self.problems.add(format!("{}.{key}", S::NAME), plain(&error)),
+                Err(error) => match list(&value).filter(|list| alone(list).is_ok()) {
+                    Some(list) => figment = figment.merge((key.as_str(), list)),
+                    None => self.problems.add(format!("{}.{key}", S::NAME), plain(&error)),
+                },
             }
         }
         let section = figment.extract::<S>().unwrap_or_default();
@@ -246,6 +254,14 @@ mod tests {
         .unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["mode", "server.listen", "uploads.colour", "uploads.expire_after", "tunes"]);
+    }
+
+    #[test]
+    fn a_list_is_written_with_commas() {
+        let origins = "https://app.example.org, https://staff.example.org";
+        let config = with_flags(&[("web.allowed_origins", origins), ("server.unlimited_addresses", "::1")]).unwrap();
+        assert_eq!((config.web.allowed_origins.len(), config.server.unlimited_addresses.len()), (2, 1));
+        assert!(with_flags(&[("web.allowed_origins", "nonsense")]).is_err());
     }
 
     #[test]

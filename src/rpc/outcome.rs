@@ -113,11 +113,12 @@ fn typed(status: Status, request_id: &str) -> Status {
 fn reason_for(status: &Status) -> Refusal {
     let message = status.message();
     match status.code() {
-        Code::OutOfRange if message.contains("message length too large") => Refusal::MessageTooLarge,
-        Code::ResourceExhausted if message.contains("larger than") || message.contains("too large") => {
-            Refusal::MessageTooLarge
+        Code::OutOfRange | Code::ResourceExhausted if message.contains("too large") => {
+            Refusal::MessageTooLarge { max_bytes: limit_in(message) }
         }
         Code::Unimplemented => Refusal::MethodUnknown,
+        // Health asked for a service that there is not.
+        Code::NotFound => Refusal::NotFound,
         Code::Internal | Code::InvalidArgument
             if ["decode", "protocol error", "Missing request", "Unexpected EOF", "compress", "invalid"]
                 .iter()
@@ -134,6 +135,11 @@ fn reason_for(status: &Status) -> Refusal {
             Refusal::Internal
         }
     }
+}
+
+/// The limit that tonic tells: «…, the limit is: 262144 bytes».
+fn limit_in(message: &str) -> String {
+    message.rsplit("limit is:").next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect()
 }
 
 /// The names of the protocol, as metrics and logs write them.

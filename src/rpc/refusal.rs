@@ -24,8 +24,10 @@ pub enum Refusal {
     PermissionMissing(Permission),
     #[error("there is no such method")]
     MethodUnknown,
+    #[error("there is nothing of this name")]
+    NotFound,
     #[error("the message is larger than the method allows")]
-    MessageTooLarge,
+    MessageTooLarge { max_bytes: String },
     #[error("the message cannot be decoded as the method's request")]
     MessageMalformed,
     #[error("the request has malformed fields")]
@@ -63,7 +65,8 @@ impl Fault for Refusal {
             Self::SessionRevoked { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::PermissionMissing(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
             Self::MethodUnknown => (Code::Unimplemented, ErrorReason::MethodUnknown),
-            Self::MessageTooLarge => (Code::ResourceExhausted, ErrorReason::MessageTooLarge),
+            Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::MessageTooLarge { .. } => (Code::ResourceExhausted, ErrorReason::MessageTooLarge),
             Self::MessageMalformed => (Code::InvalidArgument, ErrorReason::MessageMalformed),
             Self::FieldInvalid(_) => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::PageTokenInvalid => (Code::InvalidArgument, ErrorReason::PageTokenInvalid),
@@ -86,6 +89,7 @@ impl Fault for Refusal {
             Self::SessionRevoked { cause } => fact("cause", cause),
             Self::PermissionMissing(permission) => fact("permission", permission.name()),
             Self::RateLimited { scope, .. } => fact("scope", scope),
+            Self::MessageTooLarge { max_bytes } => fact("max_bytes", max_bytes),
             _ => HashMap::new(),
         }
     }

@@ -4,8 +4,17 @@
 mod harness;
 
 mod accounts;
+mod admin;
+mod applications;
+mod artists;
+mod contract;
+mod http;
+mod letters;
 mod queue;
+mod refreshes;
 mod reviews;
+mod search;
+mod server;
 mod sessions;
 mod statements;
 mod stories;
