@@ -143,13 +143,34 @@ async fn a_watch_ends_with_its_session() {
 }
 
 #[tokio::test]
+async fn a_watcher_who_may_look_no_longer_sees_no_change() {
+    let studio = Studio::open().await;
+    let sam = studio.world.admin("sam").await;
+    let id = studio.submitted("Song").await.submission_id;
+    let mut stream = watch(&studio.rui, &id, 0).await.unwrap();
+    snapshot(&mut stream).await;
+    let demote = pb::SetRolesRequest {
+        account_id: studio.rui.account_id().to_owned(),
+        roles: vec![pb::Role::Listener.into()],
+        reason: "Left us.".into(),
+        ..Default::default()
+    };
+    sam.admin().set_roles(demote).await.unwrap();
+    studio.ana.take_back(&id).await.unwrap();
+    let ended = next(&mut stream).await.unwrap_err();
+    assert_alike(&ended, &studio.rui.read_submission(&absent("sub")).await.unwrap_err());
+}
+
+#[tokio::test]
 async fn a_watch_goes_on_where_it_broke_off_after_a_restart() {
-    let mut studio = Studio::with(&[("server.grace", "1s")]).await;
+    let mut studio = Studio::open().await;
     let id = studio.draft("Song").await.submission_id;
     let mut stream = watch(&studio.ana, &id, 0).await.unwrap();
     let (sequence, _) = snapshot(&mut stream).await;
-    studio.world.restart().await;
-    while let Ok(Some(_)) = next(&mut stream).await {}
+    // A server that stops does not wait for watchers until its grace of 30 s is over.
+    let restart = tokio::time::timeout(Duration::from_secs(10), studio.world.restart());
+    restart.await.expect("the watch does not keep the server from stopping");
+    assert_eq!(next(&mut stream).await.unwrap(), None, "a clean end");
 
     studio.ana.hand_in(&id).await.unwrap();
     let mut resumed = watch(&studio.ana, &id, sequence).await.unwrap();
