@@ -358,3 +358,19 @@ async fn tracks_are_paged_newest_first_and_others_see_the_published_ones() {
     assert_alike(&absent, &page(eva, "nonsense", 0, "").await.unwrap_err());
     studio.world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn a_suspended_artist_brings_nothing_new() {
+    let studio = Studio::open().await;
+    let ana = &studio.ana;
+    let track = ana.new_track(studio.track("Song")).await.unwrap();
+    crate::artists::suspend(&studio.world, &studio.artist_id).await;
+    for refused in
+        [ana.new_track(studio.track("Next")).await.unwrap_err(), ana.offer(&track.track_id).await.unwrap_err()]
+    {
+        assert_reason(&refused, Code::PermissionDenied, ErrorReason::PermissionMissing);
+    }
+    assert_eq!(titles(&page(ana, &studio.artist_id, 0, "").await.unwrap()), ["Song"]);
+    let hidden = page(&studio.eva, &studio.artist_id, 0, "").await.unwrap_err();
+    assert_alike(&hidden, &page(&studio.eva, &absent("art"), 0, "").await.unwrap_err());
+}
