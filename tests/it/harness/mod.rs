@@ -15,6 +15,7 @@
 //! - [`letters`]: what the mailer was given, decoded
 //! - [`raw`]: calls that no generated client would make
 //! - [`audio`]: files that are what they say they are
+//! - [`works`]: artists at work, and an artist's studio to begin with
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
 //! - [`program`]: the binary, for what only the command line does
 
@@ -28,6 +29,7 @@ pub mod plans;
 pub mod program;
 pub mod raw;
 pub mod refusals;
+pub mod works;
 pub mod world;
 
 use std::{future::Future, time::Duration};
@@ -37,6 +39,7 @@ pub use self::{
     letters::Letter,
     raw::{Answer, Http},
     refusals::{assert_alike, assert_reason, details, fact, violations},
+    works::{PNG, Studio, absent},
     world::World,
 };
 pub use backline::pb::{self, ErrorReason};
