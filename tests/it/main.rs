@@ -17,6 +17,7 @@ mod search;
 mod server;
 mod sessions;
 mod statements;
+mod storage;
 mod stories;
 mod submissions;
 mod tracks;

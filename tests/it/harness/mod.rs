@@ -16,6 +16,7 @@
 //! - [`raw`]: calls that no generated client would make
 //! - [`audio`]: files that are what they say they are
 //! - [`works`]: artists at work, and an artist's studio to begin with
+//! - [`files`]: what people do with files
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
 //! - [`program`]: the binary, for what only the command line does
 
@@ -23,6 +24,7 @@ pub mod actors;
 pub mod audio;
 pub mod database;
 pub mod events;
+pub mod files;
 pub mod instance;
 pub mod letters;
 pub mod plans;
