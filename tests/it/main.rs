@@ -4,6 +4,8 @@
 mod harness;
 
 mod accounts;
+mod architecture;
+mod cli;
 mod contract;
 mod http;
 mod letters;
