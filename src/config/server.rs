@@ -27,6 +27,9 @@ pub struct ServerConfig {
     /// Connections are asked to go after this time (less or more 10 %), so that clients spread anew.
     #[serde(with = "humantime_serde")]
     pub max_connection_age: Duration,
+    /// Connections without a call for this long are asked to go as well.
+    #[serde(with = "humantime_serde")]
+    pub max_connection_idle: Duration,
     /// How long calls may go on after that, and after a stop signal.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
@@ -49,6 +52,7 @@ impl Default for ServerConfig {
             max_streams_per_connection: 100,
             handshake_timeout: Duration::from_secs(5),
             max_connection_age: Duration::from_mins(30),
+            max_connection_idle: Duration::from_mins(10),
             grace: Duration::from_secs(30),
             drain_notice: Duration::from_secs(5),
             unlimited_addresses: Vec::new(),

@@ -15,8 +15,6 @@ mod normalize;
 mod query;
 mod service;
 mod store;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use sea_orm::DbErr;

@@ -13,7 +13,9 @@ use std::{
 };
 
 use axum::Router;
+use futures::TryFutureExt;
 use http::Request;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -30,7 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::first_bytes::FirstBytes;
+use super::{first_bytes::FirstBytes, pulse::Pulse};
 use crate::{app::App, config::ServerConfig, kernel::ClientAddress, rpc::gate::Arrived};
 
 /// Where a connection comes from, in its requests' extensions.
@@ -69,6 +71,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router, closing: Can
                     server: Arc::clone(&server),
                     router: router.clone(),
                     age: jittered(&app, config.max_connection_age),
+                    idle: config.max_connection_idle,
                     grace: config.grace,
                     first_bytes: config.handshake_timeout,
                     closing: closing.clone(),
@@ -114,6 +117,7 @@ struct Connection {
     server: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
     age: Duration,
+    idle: Duration,
     grace: Duration,
     first_bytes: Duration,
     closing: CancellationToken,
@@ -127,11 +131,17 @@ impl Connection {
             return;
         }
         let peer = Peer(ClientAddress::new(peer.ip()));
-        let router = self.router;
+        let (router, pulse) = (self.router, Pulse::begin());
+        let calls = pulse.clone();
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Arrived(Instant::now()));
             request.extensions_mut().insert(peer);
-            router.clone().oneshot(request.map(axum::body::Body::new))
+            let call = calls.call();
+            let answer = router.clone().oneshot(request.map(axum::body::Body::new));
+            // The call lasts until its body does.
+            answer.map_ok(move |response| {
+                response.map(|body| axum::body::Body::new(body.map_frame(move |frame| call.keep(frame))))
+            })
         });
         let io = TokioIo::new(FirstBytes::within(self.first_bytes, stream));
         let connection = self.server.serve_connection(io, TowerToHyperService::new(service));
@@ -139,6 +149,7 @@ impl Connection {
         tokio::select! {
             _ = connection.as_mut() => return,
             () = tokio::time::sleep(self.age) => {}
+            () = pulse.stopped_for(self.idle) => {}
             () = self.closing.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();

@@ -15,6 +15,7 @@ mod health;
 mod http;
 mod info;
 mod metrics;
+mod pulse;
 mod services;
 
 use std::{net::SocketAddr, time::Duration};

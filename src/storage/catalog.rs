@@ -76,14 +76,17 @@ fn published(file: track::Column) -> SelectStatement {
     tracks_with(file).and_where(track::Column::State.eq(track::State::Active)).to_owned()
 }
 
+/// Nested rather than joined: SQLite would begin a join at the states, of which every submission has one.
 fn handed_in(file: track::Column) -> SelectStatement {
-    tracks_with(file)
-        .inner_join(
-            submission::Entity,
+    let submitted = Query::select()
+        .expr(Expr::val(1))
+        .from(submission::Entity)
+        .and_where(
             Expr::col((submission::Entity, submission::Column::TrackId)).equals((track::Entity, track::Column::Id)),
         )
         .and_where(submission::Column::State.is_in(HANDED_IN))
-        .to_owned()
+        .to_owned();
+    tracks_with(file).and_where(Expr::exists(submitted)).to_owned()
 }
 
 /// Inserts a blob, unless its content is there already.

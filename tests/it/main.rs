@@ -4,11 +4,15 @@
 mod harness;
 
 mod accounts;
+mod admin;
+mod applications;
 mod architecture;
+mod artists;
 mod cli;
 mod contract;
 mod http;
 mod letters;
 mod refreshes;
+mod search;
 mod server;
 mod sessions;

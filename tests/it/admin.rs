@@ -1,0 +1,165 @@
+//! The care of accounts.
+
+use backline::{
+    entity::audit_event,
+    kernel::{Role, ids::AccountId},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use crate::harness::*;
+
+async fn set_roles(actor: &Actor, account_id: &str, roles: &[pb::Role], reason: &str) -> Result<pb::Account, Status> {
+    let request = pb::SetRolesRequest {
+        account_id: account_id.into(),
+        roles: roles.iter().map(|role| *role as i32).collect(),
+        reason: reason.into(),
+        request_id: String::new(),
+    };
+    Ok(actor.admin().set_roles(request).await?.into_inner().account.unwrap())
+}
+
+async fn listed(actor: &Actor, filter: &str) -> Result<Vec<String>, Status> {
+    let (mut walked, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListAccountsRequest { page_size: 2, page_token, filter: filter.into() };
+        let reply = actor.admin().list_accounts(request).await?.into_inner();
+        walked.extend(reply.accounts.into_iter().map(|account| account.email));
+        page_token = reply.next_page_token;
+        if page_token.is_empty() {
+            return Ok(walked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_role_is_felt_by_tokens_already_given_out() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let refused = ana.applications().list_applications(pb::ListApplicationsRequest::default()).await.unwrap_err();
+    assert_reason(&refused, Code::PermissionDenied, ErrorReason::PermissionMissing);
+
+    let account = set_roles(&root, &ana.account.account_id, &[pb::Role::Reviewer], "Joins the jury").await.unwrap();
+    assert_eq!(account.roles, [pb::Role::Listener as i32, pb::Role::Reviewer as i32]);
+    ana.applications().list_applications(pb::ListApplicationsRequest::default()).await.unwrap();
+
+    set_roles(&root, &ana.account.account_id, &[], "Leaves the jury").await.unwrap();
+    let refused = ana.applications().list_applications(pb::ListApplicationsRequest::default()).await.unwrap_err();
+    assert_reason(&refused, Code::PermissionDenied, ErrorReason::PermissionMissing);
+}
+
+#[tokio::test]
+async fn a_change_of_roles_leaves_one_audit_row_with_its_reason() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    for _ in 0..2 {
+        set_roles(&root, &ana.account.account_id, &[pb::Role::Reviewer], "Joins the jury").await.unwrap();
+    }
+    let id: AccountId = ana.account.account_id.parse().unwrap();
+    let rows = audit_event::Entity::find()
+        .filter(audit_event::Column::Action.eq("authz_change"))
+        .filter(audit_event::Column::SubjectId.eq(uuid::Uuid::from(id)))
+        .order_by_asc(audit_event::Column::Id)
+        .all(world.app().db.for_migrations())
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].reason.as_deref(), Some("Joins the jury"));
+    assert_eq!(rows[0].actor_id.unwrap().to_string(), root.account.account_id);
+    let facts: serde_json::Value = serde_json::from_str(&rows[0].facts).unwrap();
+    assert_eq!(facts, serde_json::json!({ "from": "listener", "to": "listener,reviewer" }));
+}
+
+#[tokio::test]
+async fn the_role_of_artist_is_neither_given_nor_taken() {
+    let world = World::start().await;
+    let (root, ana, eva) = (world.admin("root").await, world.account("ana").await, world.account("eva").await);
+    let account = set_roles(&root, &ana.account.account_id, &[pb::Role::Artist], "A friend").await.unwrap();
+    assert_eq!(account.roles, [pb::Role::Listener as i32]);
+    world.give_role(&eva.account.account_id, Role::Artist).await;
+    let account = set_roles(&root, &eva.account.account_id, &[pb::Role::Reviewer], "Joins the jury").await.unwrap();
+    assert_eq!(account.roles, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays_one() {
+    let world = World::start().await;
+    let (root, eva) = (world.admin("root").await, world.admin("eva").await);
+    // Each dismisses the other at the same moment.
+    let (one, two) = tokio::join!(
+        set_roles(&root, &eva.account.account_id, &[], "Leaves"),
+        set_roles(&eva, &root.account.account_id, &[], "Leaves"),
+    );
+    assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+    let (stays, refused) = if one.is_ok() { (&root, two) } else { (&eva, one) };
+    // The slower one is refused by the guard, or has no right any more.
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused.code(), Code::FailedPrecondition | Code::PermissionDenied), "{refused:?}");
+    assert_eq!(listed(stays, "role = ADMIN").await.unwrap(), [stays.email.as_str()]);
+    let refused = set_roles(stays, &stays.account.account_id, &[pb::Role::Reviewer], "Retires").await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::LastAdmin);
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_status_role_and_address() {
+    let world = World::start().await;
+    let root = world.admin("root").await;
+    for name in ["ana", "eva"] {
+        world.advance(std::time::Duration::from_secs(1));
+        world.account(name).await;
+    }
+    world.advance(std::time::Duration::from_secs(1));
+    world.reviewer("rui").await;
+    let all = ["rui@example.org", "eva@example.org", "ana@example.org", "root@example.org"];
+    assert_eq!(listed(&root, "").await.unwrap(), all);
+    assert_eq!(listed(&root, "status = ACTIVE AND role = LISTENER").await.unwrap(), all);
+    assert_eq!(listed(&root, "role = REVIEWER").await.unwrap(), ["rui@example.org"]);
+    assert_eq!(listed(&root, "role = ARTIST").await.unwrap(), Vec::<String>::new());
+    assert_eq!(listed(&root, "email = \"Eva@Example.org\"").await.unwrap(), ["eva@example.org"]);
+    assert_eq!(listed(&root, "status = SUSPENDED").await.unwrap(), Vec::<String>::new());
+    for filter in ["role = KING", "email = \"nobody\"", "status = ACTIVE OR role = ADMIN", "name = ana"] {
+        let refused = listed(&root, filter).await.unwrap_err();
+        assert_reason(&refused, Code::InvalidArgument, ErrorReason::FilterInvalid);
+    }
+}
+
+#[tokio::test]
+async fn only_administrators_may_and_only_with_a_reason() {
+    let world = World::start().await;
+    let (root, ana, rui) = (world.admin("root").await, world.account("ana").await, world.reviewer("rui").await);
+    let id = ana.account.account_id.as_str();
+    for actor in [&ana, &rui] {
+        let refused = set_roles(actor, id, &[pb::Role::Admin], "I want to").await.unwrap_err();
+        assert_reason(&refused, Code::PermissionDenied, ErrorReason::PermissionMissing);
+        assert_reason(&listed(actor, "").await.unwrap_err(), Code::PermissionDenied, ErrorReason::PermissionMissing);
+    }
+    let refused = set_roles(&world.anonymous(), id, &[], "I want to").await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::AccessTokenMissing);
+
+    let refused = set_roles(&root, id, &[pb::Role::Reviewer], " ").await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::ReasonRequired);
+    let refused = set_roles(&root, id, &[pb::Role::Unspecified], &"r".repeat(501)).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
+    assert_eq!(violations(&refused), ["roles[0]", "reason"]);
+    for id in ["acc_01h455vb4pex5vsknk084sn02q", "ana"] {
+        let refused = set_roles(&root, id, &[], "Nobody").await.unwrap_err();
+        assert_reason(&refused, Code::NotFound, ErrorReason::ResourceNotFound);
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_with_the_same_request_id_gives_the_first_reply() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let request = pb::SetRolesRequest {
+        account_id: ana.account.account_id.clone(),
+        roles: vec![pb::Role::Reviewer.into()],
+        reason: "Joins the jury".into(),
+        request_id: request_id(1),
+    };
+    let first = root.admin().set_roles(request.clone()).await.unwrap().into_inner();
+    set_roles(&root, &ana.account.account_id, &[], "Leaves the jury").await.unwrap();
+    assert_eq!(root.admin().set_roles(request.clone()).await.unwrap().into_inner(), first);
+    let other = pb::SetRolesRequest { reason: "Another".into(), ..request };
+    let refused = root.admin().set_roles(other).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::RequestIdReused);
+}
