@@ -72,7 +72,7 @@ const USED_AT_MOST: usize = 100_000;
 pub(super) fn issue(app: &App, session: &session::Model, roles: Roles, roles_version: i64) -> Result<Issued, Error> {
     // Shortened by up to 5 % at random, so that clients do not refresh in step.
     let life = app.config.sessions.access_token_life;
-    let lifetime = life.checked_sub(life.mul_f64(f64::from(app.dice.below(1000)) / 20_000.0)).unwrap();
+    let lifetime = life.saturating_sub(life.mul_f64(f64::from(app.dice.below(1000)) / 20_000.0));
     let claims = Claims {
         account: session.account_id,
         session: session.id,
