@@ -21,9 +21,9 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Quer
 
 use self::{
     people::{Artist, Newcomers},
-    server::Server,
+    server::{PATIENCE, Server},
 };
-use crate::harness::environment;
+use crate::harness::{environment, eventually_within};
 
 /// How often the process is killed.
 const CYCLES: u32 = 20;
@@ -61,8 +61,10 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     join_all(artists.iter().map(Artist::check_all)).await;
     newcomers.check_all().await;
     join_all(artists.iter().map(Artist::repeat)).await;
-    server.kill();
     let done: usize = artists.iter().map(Artist::finished).sum();
+    // One object for each song, and nothing that a killed process left half-done.
+    eventually_within(PATIENCE, async || server.stored_files() == done).await;
+    server.kill();
     judge(&server.database.connect().await, &artists).await;
     println!(
         "{CYCLES} kills in {:.0?}: {done} songs sent, {} of them handed in, {} people registered",

@@ -9,7 +9,9 @@ use super::people::{Artist, insist};
 use crate::harness::{
     Actor, ErrorReason, Letter, PASSWORD, Status,
     database::{self, TestDatabase},
-    eventually_within, pb,
+    eventually_within,
+    files::files_below,
+    pb,
     program::{self, Running},
     world::{channel_to, email_of},
 };
@@ -88,6 +90,11 @@ impl Server {
     /// Where letters are delivered.
     pub fn mail(&self) -> PathBuf {
         self.folder.path().join("mail")
+    }
+
+    /// Files in the object store.
+    pub fn stored_files(&self) -> usize {
+        files_below(&self.folder.path().join("objects")).len()
     }
 
     /// Lets a database on a server go. Until then a failed run can be looked at.

@@ -3,6 +3,8 @@
 //! A plain method does what a careful client does and gives the refusal if it is refused; where a test wants to be
 //! careless, the message goes in whole.
 
+use std::path::{Path, PathBuf};
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tonic::Status;
@@ -169,16 +171,18 @@ impl World {
     }
 
     /// Files below the data folder's `objects`.
-    pub fn stored_files(&self) -> Vec<std::path::PathBuf> {
-        fn below(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
-            for entry in std::fs::read_dir(folder).into_iter().flatten() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { below(&path, found) } else { found.push(path) }
-            }
-        }
-        let mut found = Vec::new();
-        below(&self.folder.path().join("objects"), &mut found);
-        found.sort();
-        found
+    pub fn stored_files(&self) -> Vec<PathBuf> {
+        files_below(&self.folder.path().join("objects"))
     }
+}
+
+/// Every file below a folder, in order; none if there is no such folder. Files may go while this looks.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
 }
