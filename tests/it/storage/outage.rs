@@ -42,7 +42,7 @@ async fn an_upload_waits_out_an_outage_of_the_store() {
     ana.append(&id, 0, &file[..1000]).await.unwrap();
 
     // Whoever keeps the server hears of it.
-    world.expect_error("request failed error=Store(Unavailable(");
+    world.expect_error("request failed error=\"the object store failed");
     let outage = Outage::begin(&world);
     assert_away(&ana.append(&id, 1000, &file[1000..1500]).await.unwrap_err());
     assert_away(&ana.write(&id, 1000, &file[1000..]).await.unwrap_err());
