@@ -140,10 +140,70 @@ async fn only_administrators_may_and_only_with_a_reason() {
     let refused = set_roles(&root, id, &[pb::Role::Unspecified], &"r".repeat(501)).await.unwrap_err();
     assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
     assert_eq!(violations(&refused), ["roles[0]", "reason"]);
-    for id in ["acc_01h455vb4pex5vsknk084sn02q", "ana"] {
-        let refused = set_roles(&root, id, &[], "Nobody").await.unwrap_err();
-        assert_reason(&refused, Code::NotFound, ErrorReason::ResourceNotFound);
+    let absent = set_roles(&root, "acc_01h455vb4pex5vsknk084sn02q", &[], "Nobody").await.unwrap_err();
+    assert_reason(&absent, Code::NotFound, ErrorReason::ResourceNotFound);
+    let of_another_kind = id.replace("acc_", "art_");
+    for id in ["ana", "", "acc_", "acc_01h455vb4pex5vsknk084sn02Q", "acc_\u{0}", &of_another_kind] {
+        assert_alike(&set_roles(&root, id, &[], "Nobody").await.unwrap_err(), &absent);
     }
+    let request = pb::SetRolesRequest {
+        account_id: id.into(),
+        reason: "Joins the jury".into(),
+        request_id: "once".into(),
+        ..Default::default()
+    };
+    let refused = root.admin().set_roles(request).await.unwrap_err();
+    assert_eq!(violations(&refused), ["request_id"]);
+}
+
+#[tokio::test]
+async fn malformed_filters_are_refused_by_every_list_of_staff() {
+    let world = World::start().await;
+    let root = world.admin("root").await;
+    let long = format!("role = {}", "A".repeat(500));
+    let filters = [
+        "=",
+        "role",
+        "= ADMIN",
+        "role =",
+        "role = \"\"",
+        "role = \"ADMIN",
+        "role = admin",
+        "role = UNSPECIFIED",
+        "role = ADMIN AND",
+        "role = ADMIN AND role = ARTIST",
+        "role = ADMIN OR status = ACTIVE",
+        "role != ADMIN",
+        "role = \u{0}",
+        "roles = ADMIN' OR '1'='1",
+        "email = \"\u{0}@example.org\"",
+        "state = DRAFT",
+        "state = APPROVED AND state = REJECTED",
+        "password_hash = x",
+        &long,
+    ];
+    for filter in filters {
+        let refused = listed(&root, filter).await.unwrap_err();
+        assert_reason(&refused, Code::InvalidArgument, ErrorReason::FilterInvalid);
+        let request = pb::ListApplicationsRequest { filter: filter.into(), ..Default::default() };
+        let refused = root.applications().list_applications(request).await.unwrap_err();
+        assert_reason(&refused, Code::InvalidArgument, ErrorReason::FilterInvalid);
+    }
+}
+
+#[tokio::test]
+async fn a_new_role_is_felt_through_every_server_within_two_seconds() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let (second, channel) = world.second_server().await;
+    let elsewhere = ana.through(channel);
+    let may = async || elsewhere.applications().list_applications(pb::ListApplicationsRequest::default()).await.is_ok();
+    assert!(!may().await);
+    set_roles(&root, ana.account_id(), &[pb::Role::Reviewer], "Joins the jury").await.unwrap();
+    eventually_within(std::time::Duration::from_secs(2), may).await;
+    set_roles(&root, ana.account_id(), &[], "Leaves the jury").await.unwrap();
+    eventually_within(std::time::Duration::from_secs(2), async || !may().await).await;
+    second.stop().await;
 }
 
 #[tokio::test]

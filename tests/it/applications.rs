@@ -99,7 +99,11 @@ async fn one_application_is_open_at_a_time() {
     let refused = create(&ana, "Day Bus").await.unwrap_err();
     assert_reason(&refused, Code::AlreadyExists, ErrorReason::ApplicationExists);
     assert_eq!(details(&refused).resource_info().unwrap().resource_name, open.application_id);
-    assert!(create(&world.account("eva").await, "Day Bus").await.is_ok());
+    let eva = world.account("eva").await;
+    let (one, two) = tokio::join!(create(&eva, "Day Bus"), create(&eva, "Night Bus"));
+    let refused = if one.is_ok() { two.unwrap_err() } else { one.unwrap_err() };
+    assert_reason(&refused, Code::AlreadyExists, ErrorReason::ApplicationExists);
+    assert_eq!(details(&refused).resource_info().unwrap().resource_name, mine(&eva).await.unwrap().application_id);
 }
 
 #[tokio::test]

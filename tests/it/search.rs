@@ -167,12 +167,47 @@ async fn what_cannot_be_asked_is_refused() {
     assert_eq!(violations(&refused), ["kinds[1]", "kinds[2]"]);
     let refused = page(&world.anonymous(), "night", 0, "").await.unwrap_err();
     assert_reason(&refused, Code::Unauthenticated, ErrorReason::AccessTokenMissing);
-    // Neither database takes any of this for an operator.
-    for query in ["\"", "a\" OR \"b", "col:a", "^a", "a*", "(a", "a & !b", "a <-> b", "NEAR(a b)", "'; DROP", "%_\\"] {
-        if query.contains(char::is_alphanumeric) {
-            page(&ana, query, 0, "").await.unwrap();
-        }
+}
+
+#[tokio::test]
+async fn what_is_typed_is_words_and_never_an_operator() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    publish(&world, &ana, ["Alpha", "Beta", "Alpha Beta", "O'Neill; DROP TABLE account --"]).await;
+    let names =
+        async |query: &str| -> Vec<String> { found(&ana, query, 0).await.into_iter().map(|(name, _)| name).collect() };
+    // As an operator each of these would find more, or fail.
+    for query in [
+        "alpha OR gamma",
+        "alpha\" OR \"gamma",
+        "alpha | gamma",
+        "alpha NOT gamma",
+        "NEAR(alpha beta)",
+        "display:alpha",
+        "{display whole}: alpha",
+        "alpha <-> gamma",
+        "'alpha':* | 'gamma':*",
+        "alpha') OR 1=1 --",
+        "\\' OR ''='",
+    ] {
+        assert_eq!(names(query).await, Vec::<String>::new(), "{query}");
     }
+    for query in [
+        "alpha beta",
+        "+alpha & beta",
+        "\"beta alpha\"",
+        "alpha ~ beta*",
+        "(alpha) ((beta",
+        "alpha <-> beta",
+        "%alpha_beta%",
+    ] {
+        assert_eq!(names(query).await, ["Alpha Beta"], "{query}");
+    }
+    for query in ["^alpha", "alpha*", "alpha:*", "-alpha", "!alpha", "alpha' --", "alpha\u{2019}"] {
+        assert_eq!(names(query).await, ["Alpha", "Alpha Beta"], "{query}");
+    }
+    assert_eq!(names("o'neill; DROP TABLE account --").await, ["O'Neill; DROP TABLE account --"]);
+    assert_eq!(ana.whoami().await.unwrap().email, ana.email);
 }
 
 #[tokio::test]
