@@ -34,9 +34,9 @@ pub mod plans;
 pub mod program;
 pub mod raw;
 pub mod refusals;
-pub mod works;
 pub mod rows;
 pub mod stages;
+pub mod works;
 pub mod world;
 
 use std::{future::Future, time::Duration};
