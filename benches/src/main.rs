@@ -25,7 +25,7 @@ struct Args {
 enum Workload {
     /// Time from start to the first answered call, on an empty and on an existing data folder; idle memory
     Start,
-    /// One large upload by WriteUpload: speed, and how much memory it takes
+    /// One large upload by `WriteUpload`: speed, and how much memory it takes
     Upload {
         /// Size of the file
         #[arg(long, default_value_t = 1024)]

@@ -200,7 +200,8 @@ impl Given {
             }
         };
         for (key, value) in given {
-            let alone = |value: &Value| defaults.clone().merge((key.as_str(), value.clone())).extract::<S>();
+            let alone =
+                |value: &Value| defaults.clone().merge((key.as_str(), value.clone())).extract::<S>().map_err(Box::new);
             match alone(&value) {
                 Ok(_) => figment = figment.merge((key.as_str(), value)),
                 Err(error) => match list(&value).filter(|list| alone(list).is_ok()) {

@@ -148,7 +148,11 @@ impl Connection {
             let answer = router.clone().oneshot(request.map(axum::body::Body::new));
             // The call lasts until its body does.
             answer.map_ok(move |response| {
-                response.map(|body| axum::body::Body::new(body.map_frame(move |frame| call.keep(frame))))
+                let hold = move |frame| {
+                    let _held = &call;
+                    frame
+                };
+                response.map(|body| axum::body::Body::new(body.map_frame(hold)))
             })
         });
         let io = TokioIo::new(FirstBytes::within(self.first_bytes, stream));

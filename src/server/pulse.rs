@@ -41,15 +41,8 @@ impl Pulse {
     }
 }
 
-/// A call under way.
+/// A call under way, until it is dropped.
 pub struct Call(Pulse);
-
-impl Call {
-    /// Hands `frame` through; whoever holds the closure around this holds the call.
-    pub fn keep<T>(&self, frame: T) -> T {
-        frame
-    }
-}
 
 impl Drop for Call {
     fn drop(&mut self) {
