@@ -16,3 +16,4 @@ mod refreshes;
 mod search;
 mod server;
 mod sessions;
+mod statements;
