@@ -200,13 +200,15 @@ impl Given {
             }
         };
         for (key, value) in given {
-            let alone =
-                |value: &Value| defaults.clone().merge((key.as_str(), value.clone())).extract::<S>().map_err(Box::new);
+            let alone = |value: &Value| {
+                let tried = defaults.clone().merge((key.as_str(), value.clone())).extract::<S>();
+                tried.map(drop).map_err(|error| plain(&error))
+            };
             match alone(&value) {
-                Ok(_) => figment = figment.merge((key.as_str(), value)),
+                Ok(()) => figment = figment.merge((key.as_str(), value)),
                 Err(error) => match list(&value).filter(|list| alone(list).is_ok()) {
                     Some(list) => figment = figment.merge((key.as_str(), list)),
-                    None => self.problems.add(format!("{}.{key}", S::NAME), plain(&error)),
+                    None => self.problems.add(format!("{}.{key}", S::NAME), error),
                 },
             }
         }

@@ -82,9 +82,18 @@ impl TestDatabase {
     }
 
     /// Deletes it, whoever is still connected. A file goes with its folder.
+    ///
+    /// PostgreSQL waits half a second for a checkpoint; nobody waits for that. Databases that are left when the process
+    /// ends go with the server.
     pub fn remove(&self) {
         if let Self::Postgres { name } = self {
-            administer(&[format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]);
+            let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            std::thread::spawn(move || {
+                blocking(async {
+                    let server = connect(&server_url()).await;
+                    drop(server.execute_unprepared(&statement).await);
+                });
+            });
         }
     }
 }
