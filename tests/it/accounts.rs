@@ -7,8 +7,8 @@ use sea_orm::EntityTrait;
 
 use crate::harness::{world::Registration, *};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn registering(email: &str, password: &str, request_id: &str) -> pb::RegisterRequest {
     pb::RegisterRequest {

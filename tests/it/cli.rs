@@ -193,8 +193,8 @@ async fn a_second_start_keeps_everything() {
     let before = keys();
     assert!(before.len() >= 3, "{before:?}");
     for (file, _) in &before {
-        let mode = std::fs::metadata(file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{file}");
+        let permissions = std::fs::metadata(file).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o600, "{file}");
     }
     assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o077, 0, "the data folder is its owner's");
     first.stop().await;

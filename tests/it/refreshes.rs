@@ -8,9 +8,9 @@ use sea_orm::EntityTrait;
 
 use crate::harness::*;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]
 async fn a_refresh_gives_a_new_pair_and_a_lost_reply_can_be_fetched_again() {

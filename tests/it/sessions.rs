@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr
 
 use crate::harness::*;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn logout(actor: &Actor, scope: pb::LogoutScope) -> i32 {
     let request = pb::LogoutRequest { scope: scope.into() };
@@ -75,6 +75,8 @@ async fn a_suspended_account_is_named_only_to_who_knows_its_password() {
 
 #[tokio::test]
 async fn every_attempt_leaves_a_row() {
+    use login_attempt::Outcome::{Succeeded, UnknownAccount, WrongCredentials};
+
     let world = World::start().await;
     let ana = world.account("ana").await;
     let anyone = world.anonymous();
@@ -85,7 +87,6 @@ async fn every_attempt_leaves_a_row() {
     let rows =
         login_attempt::Entity::find().order_by_asc(login_attempt::Column::Id).all(&world.db().await).await.unwrap();
     let outcomes: Vec<login_attempt::Outcome> = rows.iter().map(|row| row.result).collect();
-    use login_attempt::Outcome::{Succeeded, UnknownAccount, WrongCredentials};
     assert_eq!(outcomes, [Succeeded, WrongCredentials, UnknownAccount]);
     assert_eq!(rows[0].session_id.unwrap().to_string(), ana.session_id());
     assert_eq!(rows[0].identifier_mac, rows[1].identifier_mac);

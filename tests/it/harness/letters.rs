@@ -92,7 +92,7 @@ fn words(value: &str) -> String {
     let mut after_encoded = false;
     for word in value.split(' ') {
         let encoded = word.strip_prefix("=?utf-8?b?").and_then(|rest| rest.strip_suffix("?="));
-        if !out.is_empty() && !(after_encoded && encoded.is_some()) {
+        if !(out.is_empty() || after_encoded && encoded.is_some()) {
             out.push(' ');
         }
         match encoded {

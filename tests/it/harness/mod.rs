@@ -5,7 +5,7 @@
 //! let world = World::start().await;
 //! let ana = world.account("ana").await;                 // registered, verified, signed in
 //! let account = ana.accounts().get_account(pb::GetAccountRequest {}).await.unwrap();
-//! world.advance(Duration::from_secs(60));
+//! world.advance(Duration::from_mins(1));
 //! world.run_jobs().await;                               // letters go out, uploads are checked
 //! ```
 //!
@@ -90,7 +90,7 @@ pub fn blocking<T: Send>(work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await.expect("it hangs") })
+            runtime.block_on(async { tokio::time::timeout(Duration::from_mins(1), work).await.expect("it hangs") })
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

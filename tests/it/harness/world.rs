@@ -31,6 +31,9 @@ use super::{
 /// When every test begins: 2026-03-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_micros(1_772_323_200_000_000);
 
+/// To whom each letter went, and what stood in it, in the order they went out.
+type Delivered = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// A running server, its database, files, letters and clock.
 ///
 /// When it is dropped it fails the test if jobs are left to do, if the server logged an error that the test did not
@@ -39,7 +42,7 @@ pub struct World {
     server: Option<Instance>,
     settings: BTreeMap<String, String>,
     parts: app::World,
-    letters: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    letters: Delivered,
     channel: Channel,
     address: Arc<Mutex<std::net::SocketAddr>>,
     pub database: TestDatabase,
