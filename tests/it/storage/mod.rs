@@ -22,8 +22,8 @@ use crate::harness::{
 };
 
 const MIB: usize = 1024 * 1024;
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Bytes that begin like a WAV file and go on for long: for tests that need size, not sound.
 fn long_wav(bytes: usize) -> Vec<u8> {

@@ -177,6 +177,9 @@ async fn a_stream_may_insist_that_nobody_wrote_since() {
     assert_eq!(ana.write_messages(since(1, 10, &file[10..])).await.unwrap().writer_generation, 2);
 }
 
+/// Makes a good message bad.
+type Spoil = fn(pb::WriteUploadRequest) -> pb::WriteUploadRequest;
+
 #[tokio::test]
 async fn what_came_before_a_bad_chunk_stays() {
     let world = World::start().await;
@@ -184,7 +187,6 @@ async fn what_came_before_a_bad_chunk_stays() {
     let file = song(1);
     let good = |id: &str| stream_of(id, 0, &file[..1000], 500);
     let next = |id: &str| stream_of(id, 1000, &file[1000..1500], 500).remove(0);
-    type Spoil = fn(pb::WriteUploadRequest) -> pb::WriteUploadRequest;
     let cases: [(Code, ErrorReason, Spoil); 6] = [
         (Code::OutOfRange, ErrorReason::OffsetGap, |bad| pb::WriteUploadRequest { offset: 1001, ..bad }),
         (Code::InvalidArgument, ErrorReason::ChunkChecksumMismatch, |bad| pb::WriteUploadRequest {
