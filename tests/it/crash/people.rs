@@ -51,15 +51,16 @@ struct Song {
 pub struct Artist {
     number: u32,
     actor: Actor,
-    artist_id: String,
+    /// Whose songs they are, on the wire.
+    page: String,
     songs: RefCell<Vec<Song>>,
     /// Songs before this one were finished when they were last checked.
     checked: Cell<usize>,
 }
 
 impl Artist {
-    pub fn new(number: u32, actor: Actor, artist_id: String) -> Self {
-        Self { number, actor, artist_id, songs: RefCell::default(), checked: Cell::new(0) }
+    pub fn new(number: u32, actor: Actor, page: String) -> Self {
+        Self { number, actor, page, songs: RefCell::default(), checked: Cell::new(0) }
     }
 
     /// The request id of one step with one song.
@@ -129,7 +130,7 @@ impl Artist {
             if at == file.len() {
                 return;
             }
-            let sent = if song % 2 == 0 {
+            let sent = if song.is_multiple_of(2) {
                 self.actor.append_chunk(chunk(upload_id, at, &file[at..file.len().min(at + CHUNK)])).await
             } else {
                 self.actor.write_messages(stream_of(upload_id, at, &file[at..], CHUNK / 4)).await
@@ -234,7 +235,7 @@ impl Artist {
 
     fn creating(&self, song: usize, upload_id: &str) -> pb::CreateTrackRequest {
         pb::CreateTrackRequest {
-            artist_id: self.artist_id.clone(),
+            artist_id: self.page.clone(),
             title: format!("Song {song}"),
             audio_upload_id: upload_id.to_owned(),
             request_id: self.id(song, 2),
