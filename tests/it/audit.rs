@@ -180,7 +180,7 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     };
     let registration_id = walk.act(&nobody, request, calls!(accounts.register)).await.registration_id;
     world.run_jobs().await;
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     let request = pb::ResendVerificationRequest { registration_id, ..Default::default() };
     walk.act(&nobody, request, calls!(accounts.resend_verification)).await;
     let token = world.newest_letter_to("ana@example.org").await.token().to_owned();
