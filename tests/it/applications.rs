@@ -101,7 +101,10 @@ async fn one_application_is_open_at_a_time() {
     assert_eq!(details(&refused).resource_info().unwrap().resource_name, open.application_id);
     let eva = world.account("eva").await;
     let (one, two) = tokio::join!(create(&eva, "Day Bus"), create(&eva, "Night Bus"));
-    let refused = if one.is_ok() { two.unwrap_err() } else { one.unwrap_err() };
+    let refused = match (one, two) {
+        (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
+        both => panic!("one must win: {both:?}"),
+    };
     assert_reason(&refused, Code::AlreadyExists, ErrorReason::ApplicationExists);
     assert_eq!(details(&refused).resource_info().unwrap().resource_name, mine(&eva).await.unwrap().application_id);
 }
