@@ -5,11 +5,11 @@
 //!
 //! It promises that
 //!
-//! - [`run`] is all or nothing, on both databases, and may be killed at any statement;
+//! - [`run()`] is all or nothing, on both databases, and may be killed at any statement;
 //! - several instances may call it at once: one works, the others wait and then find nothing to do;
 //! - a database that a newer release has migrated is refused, not touched.
 //!
-//! The types of columns are in [`column`]: one meaning, two spellings.
+//! The types of columns are in `column`: one meaning, two spellings.
 
 mod column;
 mod m20261123_000001_account;

@@ -15,7 +15,7 @@ use super::{
     Error, VerifiedBy,
     registration::{self, link_digest},
 };
-use crate::{app::App, kernel::Facts};
+use crate::{app::App, kernel::Facts, rpc::fault};
 
 #[derive(Deserialize)]
 struct Link {
@@ -56,7 +56,7 @@ async fn verify(
             "<p>It was used before, or is too old. Ask for a new letter in the app; if you confirmed already, just sign in.</p>",
         ),
         Ok(Err(error)) => {
-            tracing::error!(?error, "a verification failed");
+            tracing::error!(error = fault::causes(&error), "a verification failed");
             unavailable()
         }
         Err(_) => unavailable(),

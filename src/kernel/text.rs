@@ -23,7 +23,7 @@ pub fn line(text: &str, max: usize) -> Result<String, InvalidText> {
     }
 }
 
-/// As [`line`], but may be empty.
+/// As [`line()`], but may be empty.
 pub fn optional_line(text: &str, max: usize) -> Result<String, InvalidText> {
     bounded(text, max, |c| c.is_control() || overrides_direction(c))
 }

@@ -44,7 +44,7 @@ pub trait Fault: std::error::Error {
 pub fn status<F: Fault>(fault: &F) -> Status {
     let (code, reason) = fault.class();
     if matches!(code, Code::Internal | Code::Unavailable) {
-        error!(error = ?fault, "request failed");
+        error!(error = causes(fault), "request failed");
     }
     let mut details = ErrorDetails::with_error_info(short_name(reason), ERROR_DOMAIN, fault.facts());
     fault.describe(&mut details);
@@ -52,6 +52,24 @@ pub fn status<F: Fault>(fault: &F) -> Status {
         details.set_retry_info(Some(Duration::from_secs(1)));
     }
     Status::with_error_details(code, fault.to_string(), details)
+}
+
+/// A failure and what is behind it, in one line for the log.
+///
+/// Never written by `Debug`: PostgreSQL's driver quotes there the row that it stumbled over, with all that is personal in
+/// it.
+pub fn causes(error: &(dyn std::error::Error + '_)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
 }
 
 /// `ERROR_REASON_ETAG_MISMATCH` → `ETAG_MISMATCH`: what stands in `ErrorInfo.reason`.

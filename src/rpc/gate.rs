@@ -18,7 +18,7 @@ use std::{
 
 use http::{Request, Response};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Status, body::Body};
 use tower::Service;
 use tracing::Instrument;
@@ -38,6 +38,11 @@ pub struct Arrived(pub Instant);
 /// Until when a call must be answered. Features that wait for something outside look at it.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(pub Instant);
+
+/// Cancelled when the connection that a call came by is to end. Streams that only tell of changes end then, and let
+/// their client open another elsewhere. Put into the extensions by the accept loop.
+#[derive(Clone, Debug)]
+pub struct Closing(pub CancellationToken);
 
 /// A call with less time left than this is refused, not begun.
 const LEAST_TIME: Duration = Duration::from_millis(20);

@@ -33,7 +33,12 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::{first_bytes::FirstBytes, pulse::Pulse};
-use crate::{app::App, config::ServerConfig, kernel::ClientAddress, rpc::gate::Arrived};
+use crate::{
+    app::App,
+    config::ServerConfig,
+    kernel::ClientAddress,
+    rpc::gate::{Arrived, Closing},
+};
 
 /// Where a connection comes from, in its requests' extensions.
 #[derive(Clone, Copy, Debug)]
@@ -133,9 +138,12 @@ impl Connection {
         let peer = Peer(ClientAddress::new(peer.ip()));
         let (router, pulse) = (self.router, Pulse::begin());
         let calls = pulse.clone();
+        let ending = self.closing.child_token();
+        let closing = Closing(ending.clone());
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Arrived(Instant::now()));
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(closing.clone());
             let call = calls.call();
             let answer = router.clone().oneshot(request.map(axum::body::Body::new));
             // The call lasts until its body does.
@@ -153,6 +161,7 @@ impl Connection {
             () = self.closing.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
+        ending.cancel();
         if tokio::time::timeout(self.grace, connection).await.is_err() {
             debug!("a connection was cut after its grace");
         }

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     app::App,
     kernel::ids::{Id, ObjectId},
+    rpc::fault,
 };
 
 /// The routes of this feature.
@@ -45,7 +46,7 @@ async fn fetch(
     match answer(&app, &method, &id, claims.ok().map(|Query(claims)| claims), &headers).await {
         Ok(response) => response,
         Err(error) => {
-            tracing::error!(error = ?error, "a download failed");
+            tracing::error!(error = fault::causes(&error), "a download failed");
             plain(StatusCode::SERVICE_UNAVAILABLE, "The file cannot be read at the moment. Try again shortly.")
         }
     }

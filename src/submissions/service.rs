@@ -8,13 +8,17 @@ use tracing::instrument;
 
 use super::{
     domain, read,
-    watch::{self, Watch},
+    watch::{self, Until, Watch},
     wire,
 };
 use crate::{
     app::App,
     pb::{self, submission_service_server::SubmissionService},
-    rpc::{self, Rpc, gate::Deadline, page::Query},
+    rpc::{
+        self, Rpc,
+        gate::{Closing, Deadline},
+        page::Query,
+    },
 };
 
 /// The longest a watch stays open; then the client opens another.
@@ -105,10 +109,11 @@ impl SubmissionService for SubmissionRpc {
     async fn watch_submission(&self, request: Request<pb::WatchSubmissionRequest>) -> Result<Response<Watch>, Status> {
         let caller = rpc::caller(&request)?;
         let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+        let closing = request.extensions().get::<Closing>().map(|closing| closing.0.clone()).unwrap_or_default();
         let message = request.get_ref();
         let id = wire::submission_id(&message.submission_id)?;
         let resume_after = wire::resume_after(message)?;
-        let ends_at = deadline.unwrap_or_else(|| Instant::now() + LONGEST_WATCH);
-        Ok(Response::new(watch::open(self.app.clone(), caller, id, resume_after, ends_at).await?))
+        let until = Until { at: deadline.unwrap_or_else(|| Instant::now() + LONGEST_WATCH), closing };
+        Ok(Response::new(watch::open(self.app.clone(), caller, id, resume_after, until).await?))
     }
 }

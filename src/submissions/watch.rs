@@ -10,6 +10,7 @@ use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{Error, read, store, wire};
@@ -31,6 +32,14 @@ const BATCH: u64 = 100;
 /// What a watcher receives.
 pub type Watch = Pin<Box<dyn Stream<Item = Result<pb::WatchSubmissionResponse, Status>> + Send>>;
 
+/// When a watch ends cleanly, whatever happens.
+#[derive(Clone, Debug)]
+pub struct Until {
+    pub at: Instant,
+    /// Its connection is to end.
+    pub closing: CancellationToken,
+}
+
 struct Watcher {
     app: App,
     caller: Caller,
@@ -40,10 +49,10 @@ struct Watcher {
     sequence: i64,
     ready: VecDeque<pb::WatchSubmissionResponse>,
     heartbeat_at: Instant,
-    ends_at: Instant,
+    until: Until,
 }
 
-/// Opens the stream: a snapshot and what follows it, or what follows `resume_after`. It ends cleanly at `ends_at`.
+/// Opens the stream: a snapshot and what follows it, or what follows `resume_after`. It ends cleanly, `until` says when.
 ///
 /// A sequence that was never reached is answered with a snapshot, too: it is of no history of ours.
 ///
@@ -54,7 +63,7 @@ pub async fn open(
     caller: Caller,
     submission: SubmissionId,
     resume_after: i64,
-    ends_at: Instant,
+    until: Until,
 ) -> Result<Watch, Error> {
     // Listening comes before reading, so that no change falls between.
     let signals = app.cache.listen();
@@ -67,7 +76,7 @@ pub async fn open(
         sequence: resume_after,
         ready: VecDeque::new(),
         heartbeat_at: Instant::now() + HEARTBEAT,
-        ends_at,
+        until,
     };
     if resume_after == 0 || resume_after > now.sequence {
         watcher.sequence = now.sequence;
@@ -96,7 +105,7 @@ impl Watcher {
                 return Ok(Some(event));
             }
             let now = Instant::now();
-            if now >= self.ends_at {
+            if now >= self.until.at || self.until.closing.is_cancelled() {
                 return Ok(None);
             }
             if now >= self.heartbeat_at {
@@ -111,7 +120,8 @@ impl Watcher {
 
     /// Until this submission may have changed, or it is time for something else.
     async fn wait(&mut self) {
-        let until = (Instant::now() + LOOK).min(self.heartbeat_at).min(self.ends_at);
+        let until = (Instant::now() + LOOK).min(self.heartbeat_at).min(self.until.at);
+        let closing = self.until.closing.clone();
         let signalled = async {
             loop {
                 match self.signals.recv().await {
@@ -123,12 +133,22 @@ impl Watcher {
                 }
             }
         };
-        // Elapsing is one of the two ways to wake.
-        let _ = tokio::time::timeout_at(until, signalled).await;
+        tokio::select! {
+            () = signalled => {}
+            () = closing.cancelled() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
     }
 
     async fn look(&mut self) -> Result<(), Error> {
         let rows = store::list_history(&self.app.db, self.submission, self.sequence, BATCH).await?;
+        if !rows.is_empty() {
+            // Whoever may see it has perhaps changed since the stream was opened.
+            if let Some(current) = self.app.cache.roles(self.caller.account) {
+                self.caller.roles = current.roles;
+            }
+            read::get(&self.app, &self.caller, self.submission).await?;
+        }
         for row in rows {
             self.sequence = row.sequence;
             self.ready.push_back(event(row.sequence, Event::Change(wire::change(&row))));

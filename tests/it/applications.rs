@@ -11,17 +11,17 @@ fn new_application(stage_name: &str) -> pb::CreateApplicationRequest {
     }
 }
 
-pub async fn create(actor: &Actor, stage_name: &str) -> Result<pb::Application, Status> {
+async fn create(actor: &Actor, stage_name: &str) -> Result<pb::Application, Status> {
     let reply = actor.applications().create_application(new_application(stage_name)).await?.into_inner();
     Ok(reply.application.unwrap())
 }
 
-pub async fn submit(actor: &Actor, application_id: &str) -> Result<pb::Application, Status> {
+async fn submit(actor: &Actor, application_id: &str) -> Result<pb::Application, Status> {
     let request = pb::SubmitApplicationRequest { application_id: application_id.into(), request_id: String::new() };
     Ok(actor.applications().submit_application(request).await?.into_inner().application.unwrap())
 }
 
-pub async fn approve(actor: &Actor, application_id: &str) -> Result<pb::Application, Status> {
+async fn approve(actor: &Actor, application_id: &str) -> Result<pb::Application, Status> {
     let request = pb::ApproveApplicationRequest { application_id: application_id.into(), ..Default::default() };
     Ok(actor.applications().approve_application(request).await?.into_inner().application.unwrap())
 }
@@ -284,4 +284,96 @@ async fn an_approval_costs_the_statements_it_must() {
     let (_, approving) = world.statements(async || approve(&rui, &id).await.unwrap()).await;
     assert_eq!((creating, submitting, reading, approving), (4, 4, 1, 13));
     world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn an_artist_s_rights_are_felt_by_the_token_already_given_out() {
+    let world = World::start().await;
+    let (ana, eva, rui) = (world.account("ana").await, world.account("eva").await, world.reviewer("rui").await);
+    let token = ana.access_token();
+    let artist_id = stages::artist(&world, &ana, &rui, "Night Bus").await;
+    assert_eq!(ana.whoami().await.unwrap().roles, [pb::Role::Listener as i32, pb::Role::Artist as i32]);
+    let draft = stages::track(&world, &ana, &artist_id, "Moon", 1).await;
+    assert_eq!((ana.access_token(), draft.artist_id.as_str()), (token, artist_id.as_str()));
+    // The role alone opens nothing: what counts is whose artist it is.
+    stages::artist(&world, &eva, &rui, "Day Bus").await;
+    let request = pb::CreateTrackRequest { artist_id, title: "Sun".into(), ..Default::default() };
+    eva.tracks().create_track(request).await.unwrap_err();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn letters_tell_the_decision_in_words() {
+    let world = World::start().await;
+    let (ana, rui) = (world.account("ana").await, world.reviewer("rui").await);
+    let id = create(&ana, "Night & Bus").await.unwrap().application_id;
+    submit(&ana, &id).await.unwrap();
+    reject(&rui, &id, "<b>Twice</b>").await.unwrap();
+    let letter = world.newest_letter_to(&ana.email).await;
+    insta::assert_snapshot!(format!("{}\n\n{}", letter.subject, letter.text), @r"
+    Your application as Night & Bus
+
+    Your application as Night & Bus was not approved this time.
+
+    The reviewers wrote:
+    The artist is here already.
+
+    <b>Twice</b>
+
+    You get this letter because you applied as an artist at Backline.
+    ");
+    assert!(letter.html.contains("&lt;b&gt;Twice&lt;") && letter.html.contains("Night &amp; Bus"), "{}", letter.html);
+
+    world.advance(std::time::Duration::from_secs(1));
+    let id = create(&ana, "Night & Bus").await.unwrap().application_id;
+    submit(&ana, &id).await.unwrap();
+    approve(&rui, &id).await.unwrap();
+    let letter = world.newest_letter_to(&ana.email).await;
+    insta::assert_snapshot!(format!("{}\n\n{}", letter.subject, letter.text), @r"
+    Welcome, Night & Bus
+
+    Your application as Night & Bus was approved. You can upload and submit tracks now.
+
+    You get this letter because you applied as an artist at Backline.
+    ");
+    // Each decision is told once.
+    assert_eq!((world.letters_to(&ana.email).len(), world.run_jobs().await), (3, 0));
+}
+
+#[tokio::test]
+async fn every_step_can_be_repeated_and_no_id_serves_two_steps() {
+    let world = World::start().await;
+    let (ana, rui) = (world.account("ana").await, world.reviewer("rui").await);
+    let id = create(&ana, "Night Bus").await.unwrap().application_id;
+    let request = pb::SubmitApplicationRequest { application_id: id.clone(), request_id: request_id(1) };
+    let first = ana.applications().submit_application(request.clone()).await.unwrap().into_inner();
+    let (one, two) = tokio::join!(
+        async { ana.applications().submit_application(request.clone()).await.unwrap().into_inner() },
+        async { ana.applications().submit_application(request.clone()).await.unwrap().into_inner() },
+    );
+    assert_eq!((&one, &two), (&first, &first));
+    let other = pb::SubmitApplicationRequest { application_id: "app_01h455vb4pex5vsknk084sn02q".into(), ..request };
+    let refused = ana.applications().submit_application(other).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::RequestIdReused);
+
+    let request = pb::RejectApplicationRequest {
+        application_id: id.clone(),
+        reason: pb::ApplicationRejectReason::Duplicate.into(),
+        note: "See the other one.".into(),
+        request_id: request_id(2),
+    };
+    let (one, two) = tokio::join!(
+        async { rui.applications().reject_application(request.clone()).await.unwrap().into_inner() },
+        async { rui.applications().reject_application(request.clone()).await.unwrap().into_inner() },
+    );
+    assert_eq!(one, two);
+    let other = pb::RejectApplicationRequest { note: "Another.".into(), ..request };
+    let refused = rui.applications().reject_application(other).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::RequestIdReused);
+
+    let request = pb::ApproveApplicationRequest { application_id: id, note: "a".into(), request_id: request_id(3) };
+    let refused = rui.applications().approve_application(request.clone()).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::InvalidStateTransition);
+    world.run_jobs().await;
+    assert_eq!(world.letters_to(&ana.email).len(), 2, "one to verify, one about the decision");
 }

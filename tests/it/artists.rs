@@ -9,18 +9,7 @@ use sea_orm::{
     ActiveValue::{Set, Unchanged},
 };
 
-use crate::{
-    applications::{approve, create, submit},
-    harness::*,
-};
-
-/// Makes `actor` the owner of one more artist, and lets a second pass.
-pub async fn artist(world: &World, actor: &Actor, reviewer: &Actor, stage_name: &str) -> String {
-    world.advance(std::time::Duration::from_secs(1));
-    let id = create(actor, stage_name).await.unwrap().application_id;
-    submit(actor, &id).await.unwrap();
-    approve(reviewer, &id).await.unwrap().artist_id
-}
+use crate::harness::{stages::artist, *};
 
 /// Suspends an artist: what staff will do by a method of its own.
 pub async fn suspend(world: &World, artist_id: &str) {

@@ -8,8 +8,8 @@ use pb::search_result::Item;
 use serde::Deserialize;
 
 use crate::{
-    artists::{artist, suspend},
-    harness::*,
+    artists::suspend,
+    harness::{stages::artist, *},
 };
 
 #[derive(Deserialize)]

@@ -12,22 +12,31 @@
 //! - [`world`]: the server and everything around it; what a test must leave tidy
 //! - [`actors`]: people with typed clients for every service
 //! - [`refusals`]: what a refused call must look like
+//! - [`stages`]: what stands between a registration and a published track, in one call each
 //! - [`letters`]: what the mailer was given, decoded
 //! - [`raw`]: calls that no generated client would make
 //! - [`audio`]: files that are what they say they are
+//! - [`works`]: artists at work, and an artist's studio to begin with
+//! - [`files`]: what people do with files
+//! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
 pub mod audio;
+pub mod closed;
 pub mod database;
 pub mod events;
+pub mod files;
 pub mod instance;
 pub mod letters;
 pub mod plans;
 pub mod program;
 pub mod raw;
 pub mod refusals;
+pub mod rows;
+pub mod stages;
+pub mod works;
 pub mod world;
 
 use std::{future::Future, time::Duration};
@@ -37,6 +46,7 @@ pub use self::{
     letters::Letter,
     raw::{Answer, Http},
     refusals::{assert_alike, assert_reason, details, fact, violations},
+    works::{PNG, Studio, absent},
     world::World,
 };
 pub use backline::pb::{self, ErrorReason};

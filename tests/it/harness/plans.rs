@@ -55,7 +55,7 @@ fn is_scan(step: &str, statement: &str) -> bool {
             Some(rest) if rest.contains("USING") || rest.contains("VIRTUAL") || rest.starts_with(['(', '0']) => {
                 return false;
             }
-            Some(rest) if rest.starts_with("CONSTANT ROW") => return false,
+            Some(rest) if rest.starts_with("CONSTANT ROW") || rest.ends_with("VALUES CLAUSE") => return false,
             Some(rest) => rest,
             None => return false,
         },
@@ -79,6 +79,7 @@ mod tests {
             "SCAN job USING INDEX job_due",
             "SCAN search_index VIRTUAL TABLE INDEX 0:M1",
             "SCAN CONSTANT ROW",
+            "SCAN 2-ROW VALUES CLAUSE",
             "SCAN (subquery-1)",
             "SCAN schedule",
             "Index Scan using job_pkey on job",

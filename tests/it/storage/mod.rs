@@ -1,0 +1,42 @@
+//! Files: announced, sent, checked, read, downloaded, cleared away.
+
+mod access;
+mod announcing;
+mod checking;
+mod clearing;
+mod downloading;
+mod outage;
+mod reading;
+mod sending;
+mod streaming;
+mod web;
+
+use std::time::Duration;
+
+use backline::entity::{object_reference, stored_blob, upload_segment};
+use sea_orm::{EntityTrait, PaginatorTrait};
+
+use crate::harness::{
+    files::{announcement, chunk, completion, length, sha256, song, stream_of},
+    *,
+};
+
+const MIB: usize = 1024 * 1024;
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Bytes that begin like a WAV file and go on for long: for tests that need size, not sound.
+fn long_wav(bytes: usize) -> Vec<u8> {
+    let mut file = song(1);
+    file.extend((file.len()..bytes).map(|at| u8::try_from(at * 7 % 251).unwrap()));
+    file.truncate(bytes);
+    file
+}
+
+/// How many segments, blobs and objects there are.
+async fn rows(world: &World) -> (u64, u64, u64) {
+    let db = world.db().await;
+    let segments = upload_segment::Entity::find().count(&db).await.unwrap();
+    let blobs = stored_blob::Entity::find().count(&db).await.unwrap();
+    (segments, blobs, object_reference::Entity::find().count(&db).await.unwrap())
+}
