@@ -15,6 +15,7 @@ mod crash;
 mod http;
 mod letters;
 mod paging;
+mod plans;
 mod privacy;
 mod queue;
 mod refreshes;
