@@ -137,8 +137,6 @@ fn environment(problems: &mut Problems) -> BTreeMap<String, Value> {
             },
             // `config` names the TOML file itself; it was read already.
             None if key == "config" => {}
-            // Meant for the test suite, which chooses a database by them.
-            None if key.starts_with("test_") => {}
             None => drop(plain.insert(qualified(&key), scalar(&value))),
         }
     }

@@ -25,7 +25,7 @@ pub struct Model {
     pub subject_id: Option<Uuid>,
     /// As the actor gave it.
     pub reason: Option<String>,
-    /// Of the call that did it; a job's id where no call did.
+    /// Of the call that did it; empty where no call did: a job, the command line.
     pub request_id: String,
     pub address_prefix: Option<String>,
     /// A JSON object of further facts; no personal value in clear.

@@ -29,14 +29,14 @@ use crate::harness::{environment, eventually_within};
 const CYCLES: u32 = 20;
 /// The server works at most so long before it is killed.
 const LONGEST_LIFE_MS: u32 = 800;
-/// Choose another by `BACKLINE_TEST_CRASH_SEED`; a failed run prints its own.
+/// Choose another by `TEST_CRASH_SEED`; a failed run prints its own.
 const SEED: u64 = 20_260_301;
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let begun = Instant::now();
-    let seed = environment("BACKLINE_TEST_CRASH_SEED").map_or(SEED, |seed| seed.parse().unwrap());
-    println!("BACKLINE_TEST_CRASH_SEED={seed}");
+    let seed = environment("TEST_CRASH_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    println!("TEST_CRASH_SEED={seed}");
     let dice = Dice::seeded(seed);
 
     let mut server = Server::start().await;

@@ -1,6 +1,6 @@
 //! A database for each test, copied from a template that is migrated once per process.
 //!
-//! `BACKLINE_TEST_DATABASE` chooses `sqlite` (the default) or `postgres`; for the latter `TEST_POSTGRES_URL` names a
+//! `TEST_DATABASE` chooses `sqlite` (the default) or `postgres`; for the latter `TEST_POSTGRES_URL` names a
 //! server on which databases may be made.
 
 use std::{
@@ -28,10 +28,10 @@ pub enum TestDatabase {
 
 /// Whether this run is on PostgreSQL.
 pub fn is_postgres() -> bool {
-    match environment("BACKLINE_TEST_DATABASE").as_deref() {
+    match environment("TEST_DATABASE").as_deref() {
         None | Some("" | "sqlite") => false,
         Some("postgres") => true,
-        Some(other) => panic!("BACKLINE_TEST_DATABASE is {other}; it must be sqlite or postgres"),
+        Some(other) => panic!("TEST_DATABASE is {other}; it must be sqlite or postgres"),
     }
 }
 

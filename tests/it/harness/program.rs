@@ -24,7 +24,7 @@ pub fn backline(data_dir: &Path, arguments: &[&str]) -> Command {
 /// `backline` with these arguments and no setting at all.
 pub fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backline"));
-    for name in ["BACKLINE_TEST_DATABASE", "BACKLINE_CONFIG", "TEST_POSTGRES_URL"] {
+    for name in ["TEST_DATABASE", "BACKLINE_CONFIG", "TEST_POSTGRES_URL"] {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
