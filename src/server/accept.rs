@@ -49,7 +49,7 @@ const PAUSE_WHEN_FULL: Duration = Duration::from_millis(100);
 const HEADER_LIST_BYTES: u32 = 8 * 1024;
 /// One stream may have this much on its way; the connection more, so that an upload does not starve its siblings.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const FRAME_BYTES: u32 = 256 * 1024;
 const RESETS: usize = 1024;
 
