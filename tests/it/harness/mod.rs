@@ -50,7 +50,7 @@ pub use self::{
     world::World,
 };
 pub use backline::pb::{self, ErrorReason};
-pub use tonic::{Code, Request, Status};
+pub use tonic::{Code, Status};
 
 /// How long a condition that must come true may take.
 const PATIENCE: Duration = Duration::from_secs(10);
