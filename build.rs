@@ -8,7 +8,7 @@
 use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
 
 use prost::Message;
-use prost_types::{FileDescriptorSet, field_descriptor_proto::Type};
+use prost_types::{FileDescriptorSet, MethodOptions, field_descriptor_proto::Type, method_options::IdempotencyLevel};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Writes `enum Rpc` with each method's path, and what every request message tells about itself.
 fn rpc_list(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
-    let (mut variants, mut paths, mut requests) = (String::new(), String::new(), String::new());
+    let (mut variants, mut paths, mut reads, mut requests) =
+        (String::new(), String::new(), String::new(), String::new());
     let ours = descriptors.file.iter().filter(|file| file.package() == "backline.v1");
     for file in ours.clone() {
         for service in &file.service {
@@ -47,6 +48,10 @@ fn rpc_list(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
                 let path = format!("/backline.v1.{}/{}", service.name(), method.name());
                 writeln!(variants, "    /// `{path}`\n    {variant},")?;
                 writeln!(paths, "    (\"{path}\", Rpc::{variant}),")?;
+                let level = method.options.as_ref().map(MethodOptions::idempotency_level);
+                if level == Some(IdempotencyLevel::NoSideEffects) {
+                    writeln!(reads, "    Rpc::{variant},")?;
+                }
 
                 let input = method.input_type().trim_start_matches(".backline.v1.");
                 let repeatable = ours.clone().flat_map(|file| &file.message_type).any(|message| {
@@ -66,6 +71,7 @@ fn rpc_list(descriptors: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
     }
     Ok(format!(
         "/// Every method of the API.\n#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]\npub enum Rpc {{\n{variants}}}\n\n\
-         /// Every method with its path on the wire.\npub const ALL: &[(&str, Rpc)] = &[\n{paths}];\n\n{requests}"
+         /// Every method with its path on the wire.\npub const ALL: &[(&str, Rpc)] = &[\n{paths}];\n\n\
+         /// The methods that are declared free of side effects.\npub const READS: &[Rpc] = &[\n{reads}];\n\n{requests}"
     ))
 }

@@ -26,6 +26,8 @@ mod m20261123_000011_stored_blob;
 mod m20261123_000012_track;
 mod m20261123_000013_submission;
 mod m20261123_000014_search_document;
+mod m20261124_000001_session_proofs;
+mod m20261124_000002_account_care;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -52,6 +54,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000012_track::Migration),
             Box::new(m20261123_000013_submission::Migration),
             Box::new(m20261123_000014_search_document::Migration),
+            Box::new(m20261124_000001_session_proofs::Migration),
+            Box::new(m20261124_000002_account_care::Migration),
         ]
     }
 }

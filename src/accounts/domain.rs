@@ -55,22 +55,11 @@ pub async fn create_administrator(app: &App, new: NewStaff) -> Result<account::M
         let roles = known.roles.with(Role::Admin);
         store::update_staff(&tx, &known, hash, roles, now).await?.ok_or(Error::Changed)?
     } else {
+        let id = AccountId::new(now, &app.dice);
         let account = account::Model {
-            id: AccountId::new(now, &app.dice),
-            email: new.email.clone(),
-            display_name: new.display_name,
-            password_hash: hash,
-            status: account::Status::Active,
             roles: Roles::LISTENER.with(Role::Admin),
-            roles_version: 0,
             roles_changed_at: Some(now),
-            tier: account::Tier::Free,
-            locale: "en".to_owned(),
-            terms_version: String::new(),
-            created_at: now,
-            updated_at: now,
-            last_seen_at: None,
-            row_version: 0,
+            ..account::Model::person(id, new.email.clone(), new.display_name, hash, now)
         };
         store::insert(&tx, &account).await?;
         account

@@ -1,6 +1,6 @@
 //! Accounts: one per person, opened by whoever proves the mailbox.
 //!
-//! Owns the tables `account` and `registration`. It promises that
+//! Owns the tables `account`, `registration` and `security_undo`. It promises that
 //!
 //! - registering tells nobody whether an address is known: same answer, same work, and the owner hears by letter;
 //! - of several people who register one address, only the one who proves the mailbox gets the account and their password;
@@ -18,6 +18,7 @@ mod registration;
 mod roles;
 mod service;
 mod store;
+mod undo;
 mod wire;
 
 pub use self::{
@@ -28,5 +29,6 @@ pub use self::{
     roles::set_roles,
     service::AccountRpc,
     store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
+    undo::{Change, undo_link},
     wire::proto,
 };

@@ -12,7 +12,7 @@ use crate::{
     db::{WriteTx, violates_uniqueness},
     entity::{account, registration},
     kernel::{
-        Digest, EmailAddress, Facts, Password, Principal, Roles, Timestamp,
+        Digest, EmailAddress, Facts, Password, Principal, Timestamp,
         ids::{AccountId, Id, RegistrationId},
     },
     mail::Letter,
@@ -235,22 +235,12 @@ async fn open_account(
     registration: &registration::Model,
     now: Timestamp,
 ) -> Result<account::Model, DbErr> {
+    let id = AccountId::new(now, &app.dice);
+    let (email, name) = (registration.email.clone(), registration.display_name.clone());
     let account = account::Model {
-        id: AccountId::new(now, &app.dice),
-        email: registration.email.clone(),
-        display_name: registration.display_name.clone(),
-        password_hash: registration.password_hash.clone(),
-        status: account::Status::Active,
-        roles: Roles::LISTENER,
-        roles_version: 0,
-        roles_changed_at: None,
-        tier: account::Tier::Free,
         locale: registration.locale.clone(),
         terms_version: registration.terms_version.clone(),
-        created_at: now,
-        updated_at: now,
-        last_seen_at: None,
-        row_version: 0,
+        ..account::Model::person(id, email, name, registration.password_hash.clone(), now)
     };
     store::insert(tx, &account).await?;
     Ok(account)

@@ -1,8 +1,8 @@
-//! `account`: one row per person, whatever roles they hold.
+//! `account`: one row per person or internal tool, whatever roles they hold.
 
 use sea_orm::entity::prelude::*;
 
-use crate::kernel::{EmailAddress, Roles, StoredHash, Timestamp, ids::AccountId};
+use crate::kernel::{EmailAddress, FactorKinds, Roles, StoredHash, Timestamp, ids::AccountId};
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "account")]
@@ -34,6 +34,18 @@ pub struct Model {
     pub last_seen_at: Option<Timestamp>,
     /// Counts changes of what the owner edits; the etag.
     pub row_version: i64,
+    pub kind: Kind,
+    /// Kinds of second factors that are in force; the factors themselves are rows of `factor`. Kept here so that a
+    /// sign-in and a refresh need not look.
+    pub factor_kinds: FactorKinds,
+    /// Nobody changed it yet: `None`.
+    pub password_changed_at: Option<Timestamp>,
+    /// When a suspension ends by itself; `None` while suspended means: when staff say so.
+    pub suspended_until: Option<Timestamp>,
+    /// When deletion was asked for.
+    pub deleted_at: Option<Timestamp>,
+    /// When a deleted account will be erased; until then its owner may come back.
+    pub purge_at: Option<Timestamp>,
 }
 
 super::prints_only_its_id!(Model);
@@ -57,9 +69,54 @@ pub enum Tier {
     Premium,
 }
 
-super::displays_as_stored!(Status, Tier);
+/// Who is behind an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Kind {
+    #[default]
+    Person,
+    /// An internal tool, which calls with API keys and never signs in.
+    Service,
+}
+
+super::displays_as_stored!(Status, Tier, Kind);
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// A person's new account: a listener of the free tier, whose mailbox is proven.
+    pub fn person(
+        id: AccountId,
+        email: EmailAddress,
+        display_name: String,
+        password_hash: StoredHash,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            email,
+            display_name,
+            password_hash,
+            status: Status::Active,
+            roles: Roles::LISTENER,
+            roles_version: 0,
+            roles_changed_at: None,
+            tier: Tier::Free,
+            locale: "en".to_owned(),
+            terms_version: String::new(),
+            created_at: now,
+            updated_at: now,
+            last_seen_at: None,
+            row_version: 0,
+            kind: Kind::Person,
+            factor_kinds: FactorKinds::NONE,
+            password_changed_at: None,
+            suspended_until: None,
+            deleted_at: None,
+            purge_at: None,
+        }
+    }
+}

@@ -21,6 +21,7 @@ pub mod registration;
 pub mod request_record;
 pub mod schedule;
 pub mod search_document;
+pub mod security_undo;
 pub mod session;
 pub mod stored_blob;
 pub mod submission;

@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::kernel::{
     Digest, Timestamp,
-    ids::{AccountId, SessionId},
+    ids::{AccountId, DeviceId, SessionId},
 };
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -25,9 +25,17 @@ pub struct Model {
     pub address_prefix: String,
     /// The person asked for it: the device was given a token that later logins show.
     pub remember_device: bool,
+    /// How the refresh token travels.
+    pub transport: Transport,
+    /// The known device that the session was opened on.
+    pub device_id: Option<DeviceId>,
+    /// The member of staff who looks through this account's eyes; such a session only reads.
+    pub impersonator_id: Option<AccountId>,
     pub created_at: Timestamp,
     /// When the person last proved who they are; step-up looks at it.
     pub authenticated_at: Timestamp,
+    /// When a second factor was last checked.
+    pub second_factor_at: Option<Timestamp>,
     /// Last login or refresh.
     pub last_used_at: Timestamp,
     /// Moves on with each refresh, never past `absolute_expires_at`.
@@ -65,9 +73,29 @@ pub enum EndCause {
     Expired,
     Suspended,
     PasswordChanged,
+    EmailChanged,
+    /// A second factor was added or removed.
+    FactorChanged,
+    /// The owner undid a change, by the link of a letter.
+    Undone,
+    /// The account waits to be erased.
+    Deleted,
+    EndedByStaff,
+    ImpersonationOver,
 }
 
-super::displays_as_stored!(EndCause);
+/// How a session's refresh token travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Transport {
+    /// In messages: apps and tools.
+    #[default]
+    Bearer,
+    /// In a cookie that scripts cannot read: browsers.
+    Cookie,
+}
+
+super::displays_as_stored!(EndCause, Transport);
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {

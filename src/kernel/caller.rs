@@ -3,12 +3,12 @@
 //! A [`Caller`] exists only after `rpc::auth` verified an access token: that module is the one place that builds it.
 //! Code that holds a `Caller` need not ask whether anyone is signed in; it asks *who*.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use sea_orm::DeriveValueType;
 
 use super::{
-    ClientAddress, Timestamp,
+    ClientAddress, FactorKinds, Timestamp,
     ids::{AccountId, SessionId},
 };
 
@@ -45,12 +45,29 @@ pub enum Permission {
     ReviewApplications,
     ReviewSubmissions,
     ListAccounts,
+    /// Suspend, unlock, end sessions, reset: the daily care of accounts.
+    ManageAccounts,
     ManageRoles,
+    /// Erase a person for good.
+    EraseAccounts,
+    /// See the service as a person sees it, read-only.
+    Impersonate,
+    ManageServiceAccounts,
+    ReadAudit,
 }
 
 impl Permission {
-    pub const ALL: [Self; 4] =
-        [Self::ReviewApplications, Self::ReviewSubmissions, Self::ListAccounts, Self::ManageRoles];
+    pub const ALL: [Self; 9] = [
+        Self::ReviewApplications,
+        Self::ReviewSubmissions,
+        Self::ListAccounts,
+        Self::ManageAccounts,
+        Self::ManageRoles,
+        Self::EraseAccounts,
+        Self::Impersonate,
+        Self::ManageServiceAccounts,
+        Self::ReadAudit,
+    ];
 
     /// The name that `PERMISSION_MISSING` tells the client.
     pub const fn name(self) -> &'static str {
@@ -58,14 +75,25 @@ impl Permission {
             Self::ReviewApplications => "applications.review",
             Self::ReviewSubmissions => "submissions.review",
             Self::ListAccounts => "accounts.list",
+            Self::ManageAccounts => "accounts.manage",
             Self::ManageRoles => "accounts.manage_roles",
+            Self::EraseAccounts => "accounts.erase",
+            Self::Impersonate => "accounts.impersonate",
+            Self::ManageServiceAccounts => "service_accounts.manage",
+            Self::ReadAudit => "audit.read",
         }
     }
 
     const fn held_by(self, role: Role) -> bool {
         match self {
             Self::ReviewApplications | Self::ReviewSubmissions => matches!(role, Role::Reviewer | Role::Admin),
-            Self::ListAccounts | Self::ManageRoles => matches!(role, Role::Admin),
+            Self::ListAccounts
+            | Self::ManageAccounts
+            | Self::ManageRoles
+            | Self::EraseAccounts
+            | Self::Impersonate
+            | Self::ManageServiceAccounts
+            | Self::ReadAudit => matches!(role, Role::Admin),
         }
     }
 }
@@ -161,9 +189,40 @@ pub struct Caller {
     pub account: AccountId,
     pub session: SessionId,
     pub roles: Roles,
-    /// When the person last proved who they are.
-    pub authenticated_at: Timestamp,
+    /// Which checks the person passed, and when.
+    pub proof: Proof,
+    /// The member of staff who looks through this person's eyes. Such a caller only reads.
+    pub impersonator: Option<AccountId>,
     pub facts: Facts,
+}
+
+/// How fresh and how strong a sign-in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// When the person last proved who they are, by whatever means.
+    pub authenticated_at: Timestamp,
+    /// When a second factor was last checked.
+    pub second_factor_at: Option<Timestamp>,
+    /// The kinds of second factors that the person has.
+    pub factor_kinds: FactorKinds,
+    /// When the call came.
+    pub now: Timestamp,
+}
+
+impl Proof {
+    /// A sensitive act wants a check that is not older.
+    pub const MAX_AGE: Duration = Duration::from_mins(10);
+
+    /// Whether the strongest factor that the person has was checked within [`Proof::MAX_AGE`].
+    pub fn is_fresh(&self) -> bool {
+        let checked = if self.factor_kinds.is_empty() { Some(self.authenticated_at) } else { self.second_factor_at };
+        checked.is_some_and(|at| self.now < at + Self::MAX_AGE)
+    }
+
+    /// What would make it fresh: names of factors, strongest first, separated by commas.
+    pub fn methods(&self) -> String {
+        if self.factor_kinds.is_empty() { "password".to_owned() } else { self.factor_kinds.to_string() }
+    }
 }
 
 impl Caller {
@@ -187,6 +246,7 @@ pub enum Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::FactorKind;
 
     #[test]
     fn roles_survive_the_database_and_the_token() {
@@ -195,6 +255,18 @@ mod tests {
         assert_eq!("admin".parse::<Roles>().unwrap(), roles);
         assert_eq!(Roles::from_bits(roles.bits()), roles);
         assert!("owner".parse::<Roles>().is_err());
+    }
+
+    #[test]
+    fn a_proof_is_fresh_by_the_strongest_factor_that_the_person_has() {
+        let at = Timestamp::from_micros(0);
+        let proof = Proof { authenticated_at: at, second_factor_at: None, factor_kinds: FactorKinds::NONE, now: at };
+        assert!(proof.is_fresh());
+        assert!(!Proof { now: at + Proof::MAX_AGE, ..proof }.is_fresh());
+        let guarded = Proof { factor_kinds: FactorKinds::NONE.with(FactorKind::Totp), ..proof };
+        assert!(!guarded.is_fresh(), "the password alone is not the strongest");
+        assert!(Proof { second_factor_at: Some(at), ..guarded }.is_fresh());
+        assert_eq!((proof.methods().as_str(), guarded.methods().as_str()), ("password", "totp"));
     }
 
     #[test]

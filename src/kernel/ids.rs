@@ -142,6 +142,8 @@ ids! {
     RegistrationId = "reg";
     /// A signed-in device.
     SessionId = "ses";
+    /// A device that its owner asked to be remembered on.
+    DeviceId = "dev";
     /// One try to sign in.
     AttemptId = "att";
     /// One line of the audit trail.

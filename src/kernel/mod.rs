@@ -9,17 +9,19 @@ pub mod clock;
 pub mod dice;
 pub mod digest;
 pub mod email;
+pub mod factors;
 pub mod ids;
 pub mod net;
 pub mod secret;
 pub mod text;
 
 pub use self::{
-    caller::{Caller, Facts, Permission, Principal, Role, Roles},
+    caller::{Caller, Facts, Permission, Principal, Proof, Role, Roles},
     clock::{Clock, Timestamp},
     dice::Dice,
     digest::Digest,
     email::EmailAddress,
+    factors::{FactorKind, FactorKinds},
     net::ClientAddress,
     secret::{Password, StoredHash},
 };

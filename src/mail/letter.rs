@@ -17,15 +17,81 @@ const MAX_LINE: usize = 998;
 #[derive(Clone)]
 pub enum Letter {
     /// To a new address: prove that it is yours.
-    VerifyEmail { link: String, code: String },
+    VerifyEmail {
+        link: String,
+        code: String,
+    },
     /// To an address that has an account: somebody tried to register it again.
-    AddressKnown { sign_in: String },
+    AddressKnown {
+        sign_in: String,
+    },
+    /// The mailbox is proven and the account open.
+    Welcome {
+        sign_in: String,
+    },
+    /// A new password was asked for.
+    ResetPassword {
+        link: String,
+        code: String,
+    },
+    PasswordChanged {
+        undo: String,
+    },
+    /// To both mailboxes. The old one is told the new address, the new one is told nothing of the old.
+    ConfirmEmailChange {
+        link: String,
+        code: String,
+        new_address: Option<String>,
+    },
+    /// To both mailboxes; only the old one can take it back.
+    EmailChanged {
+        new_address: Option<String>,
+        undo: Option<String>,
+    },
+    /// A sign-in on a device that was not known.
+    NewDevice {
+        device_name: String,
+        network: String,
+        at: String,
+        undo: String,
+    },
+    /// One per episode of wrong passwords. `unlock` ends the lock; when only a reset helps there is none.
+    LoginLocked {
+        until_reset: bool,
+        unlock: Option<String>,
+    },
+    /// `factor` in words: «An authenticator app», «The passkey Phone».
+    FactorAdded {
+        factor: String,
+        undo: String,
+    },
+    FactorRemoved {
+        factor: String,
+        undo: String,
+    },
+    ExportReady,
+    DeletionStarted {
+        purge_date: String,
+        undo: String,
+    },
+    DeletionCancelled,
     /// An old refresh token came back; the session was ended.
-    SessionReused { device_name: String },
+    SessionReused {
+        device_name: String,
+        undo: String,
+    },
     /// A decision on an application to become an artist.
-    ApplicationDecided { stage_name: String, approved: bool, note: String },
+    ApplicationDecided {
+        stage_name: String,
+        approved: bool,
+        note: String,
+    },
     /// A decision on a submission: `"approved"`, `"rejected"` or `"published"`.
-    SubmissionDecided { title: String, decision: &'static str, note: String },
+    SubmissionDecided {
+        title: String,
+        decision: &'static str,
+        note: String,
+    },
 }
 
 /// A letter ready to go: an RFC 5322 message.
@@ -45,8 +111,25 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: &[(&str, &str)] =
-    templates!["verify_email", "address_known", "session_reused", "application_decided", "submission_decided"];
+const TEMPLATES: &[(&str, &str)] = templates![
+    "verify_email",
+    "address_known",
+    "welcome",
+    "reset_password",
+    "password_changed",
+    "confirm_email_change",
+    "email_changed",
+    "new_device",
+    "login_locked",
+    "factor_added",
+    "factor_removed",
+    "export_ready",
+    "deletion_started",
+    "deletion_cancelled",
+    "session_reused",
+    "application_decided",
+    "submission_decided"
+];
 const FRAME: (&str, &str) = ("frame.html", include_str!("templates/frame.html"));
 
 /// Writes letters.
@@ -83,7 +166,23 @@ impl Office {
         let (kind, facts) = match letter {
             Letter::VerifyEmail { link, code } => ("verify_email", context! { link, code }),
             Letter::AddressKnown { sign_in } => ("address_known", context! { sign_in }),
-            Letter::SessionReused { device_name } => ("session_reused", context! { device_name }),
+            Letter::Welcome { sign_in } => ("welcome", context! { sign_in }),
+            Letter::ResetPassword { link, code } => ("reset_password", context! { link, code }),
+            Letter::PasswordChanged { undo } => ("password_changed", context! { undo }),
+            Letter::ConfirmEmailChange { link, code, new_address } => {
+                ("confirm_email_change", context! { link, code, new_address })
+            }
+            Letter::EmailChanged { new_address, undo } => ("email_changed", context! { new_address, undo }),
+            Letter::NewDevice { device_name, network, at, undo } => {
+                ("new_device", context! { device_name, network, at, undo })
+            }
+            Letter::LoginLocked { until_reset, unlock } => ("login_locked", context! { until_reset, unlock }),
+            Letter::FactorAdded { factor, undo } => ("factor_added", context! { factor, undo }),
+            Letter::FactorRemoved { factor, undo } => ("factor_removed", context! { factor, undo }),
+            Letter::ExportReady => ("export_ready", context! {}),
+            Letter::DeletionStarted { purge_date, undo } => ("deletion_started", context! { purge_date, undo }),
+            Letter::DeletionCancelled => ("deletion_cancelled", context! {}),
+            Letter::SessionReused { device_name, undo } => ("session_reused", context! { device_name, undo }),
             Letter::ApplicationDecided { stage_name, approved, note } => {
                 ("application_decided", context! { stage_name, approved, note })
             }

@@ -58,18 +58,26 @@ impl Cost {
 pub struct Access {
     pub who: Who,
     pub cost: Cost,
+    /// A sensitive act: the strongest factor that the caller has must have been checked within the last ten minutes.
+    pub fresh: bool,
+}
+
+impl Access {
+    const fn fresh(self) -> Self {
+        Self { fresh: true, ..self }
+    }
 }
 
 const fn anyone(cost: Cost) -> Access {
-    Access { who: Who::Anyone, cost }
+    Access { who: Who::Anyone, cost, fresh: false }
 }
 
 const fn signed_in(cost: Cost) -> Access {
-    Access { who: Who::SignedIn, cost }
+    Access { who: Who::SignedIn, cost, fresh: false }
 }
 
 const fn staff(permission: Permission, cost: Cost) -> Access {
-    Access { who: Who::With(permission), cost }
+    Access { who: Who::With(permission), cost, fresh: false }
 }
 
 /// The row of a method.
@@ -120,7 +128,7 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::SearchSearch => signed_in(Read),
 
         Rpc::AdminListAccounts => staff(ListAccounts, Read),
-        Rpc::AdminSetRoles => staff(ManageRoles, Write),
+        Rpc::AdminSetRoles => staff(ManageRoles, Write).fresh(),
 
         Rpc::ServerGetServerInfo => anyone(Read),
     }

@@ -124,7 +124,7 @@ impl Shared {
 
     /// Decides whether the call may begin, and leaves in its extensions what the handler needs.
     async fn admit(&self, rpc: Rpc, arrived: Instant, request: &mut Request<Body>) -> Result<Instant, Refusal> {
-        let Access { who, cost } = access::of(rpc);
+        let Access { who, cost, fresh } = access::of(rpc);
 
         let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
         let deadline = arrived + wanted.min(cost.time_limit());
@@ -147,6 +147,12 @@ impl Shared {
             (_, Some(Err(refusal))) => return Err(refusal),
             (Who::With(permission), Some(Ok(caller))) if !caller.may(permission) => {
                 return Err(Refusal::PermissionMissing(permission));
+            }
+            (_, Some(Ok(caller))) if caller.impersonator.is_some() && !rpc.only_reads() => {
+                return Err(Refusal::ImpersonationReadsOnly);
+            }
+            (_, Some(Ok(caller))) if fresh && !caller.proof.is_fresh() => {
+                return Err(Refusal::StepUpRequired { methods: caller.proof.methods() });
             }
             (_, Some(Ok(caller))) => drop(request.extensions_mut().insert(caller)),
         }

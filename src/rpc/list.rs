@@ -16,12 +16,17 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/rpc.rs"));
 }
 
-pub use generated::{ALL, Rpc};
+pub use generated::{ALL, READS, Rpc};
 
 impl Rpc {
     /// `/backline.v1.TrackService/GetTrack` → its entry.
     pub fn find(path: &str) -> Option<Self> {
         ALL.iter().find(|(known, _)| *known == path).map(|(_, rpc)| *rpc)
+    }
+
+    /// Whether the proto declares the method free of side effects.
+    pub fn only_reads(self) -> bool {
+        READS.contains(&self)
     }
 
     pub fn path(self) -> &'static str {

@@ -7,7 +7,10 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, FieldViolation};
 
 use super::fault::{self, Fault};
-use crate::{kernel::Permission, pb::ErrorReason};
+use crate::{
+    kernel::{Permission, Proof},
+    pb::ErrorReason,
+};
 
 /// Why a call was refused before, or instead of, its feature.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,10 @@ pub enum Refusal {
     SessionRevoked { cause: &'static str },
     #[error("this needs the permission {}", .0.name())]
     PermissionMissing(Permission),
+    #[error("this act wants a fresher check of who you are; call StepUp with one of the methods, then repeat")]
+    StepUpRequired { methods: String },
+    #[error("a session that looks through another person's eyes only reads")]
+    ImpersonationReadsOnly,
     #[error("there is no such method")]
     MethodUnknown,
     #[error("there is nothing of this name")]
@@ -64,6 +71,8 @@ impl Fault for Refusal {
             Self::AccessTokenInvalid => (Code::Unauthenticated, ErrorReason::AccessTokenInvalid),
             Self::SessionRevoked { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::PermissionMissing(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
+            Self::StepUpRequired { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
+            Self::ImpersonationReadsOnly => (Code::PermissionDenied, ErrorReason::ImpersonationReadsOnly),
             Self::MethodUnknown => (Code::Unimplemented, ErrorReason::MethodUnknown),
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::MessageTooLarge { .. } => (Code::ResourceExhausted, ErrorReason::MessageTooLarge),
@@ -88,6 +97,10 @@ impl Fault for Refusal {
         match self {
             Self::SessionRevoked { cause } => fact("cause", cause),
             Self::PermissionMissing(permission) => fact("permission", permission.name()),
+            Self::StepUpRequired { methods } => HashMap::from([
+                ("methods".to_owned(), methods.clone()),
+                ("max_age".to_owned(), Proof::MAX_AGE.as_secs().to_string()),
+            ]),
             Self::RateLimited { scope, .. } => fact("scope", scope),
             Self::MessageTooLarge { max_bytes } => fact("max_bytes", max_bytes),
             _ => HashMap::new(),
@@ -102,6 +115,9 @@ impl Fault for Refusal {
             Self::RateLimited { scope, limit, retry_after } => {
                 details.add_quota_failure_violation(*scope, format!("at most {limit} in the window"));
                 details.set_retry_info(Some(*retry_after));
+            }
+            Self::StepUpRequired { methods } => {
+                details.add_precondition_failure_violation("STEP_UP", methods, "call SessionService.StepUp first");
             }
             Self::ServerBusy | Self::DependencyDown => {
                 details.set_retry_info(Some(Duration::from_secs(1)));

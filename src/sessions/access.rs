@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Error, store};
 use crate::{
     app::App,
-    entity::session,
+    entity::{account, session},
     kernel::{
-        Caller, Facts, Roles, Timestamp,
+        Caller, FactorKinds, Facts, Proof, Roles, Timestamp,
         ids::{AccountId, SessionId},
     },
     rpc::{Refusal, auth::Authenticate},
@@ -39,6 +39,13 @@ struct Claims {
     authenticated_at: i64,
     #[serde(rename = "e")]
     expires_at: i64,
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    second_factor_at: Option<i64>,
+    /// The kinds of factors that the account has, as bits.
+    #[serde(rename = "k", default)]
+    factor_kinds: u8,
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    impersonator: Option<AccountId>,
 }
 
 /// A token, and how long it lives.
@@ -69,7 +76,7 @@ const USED_AT_MOST: usize = 100_000;
 ///
 /// # Errors
 /// If the system has no random bytes.
-pub(super) fn issue(app: &App, session: &session::Model, roles: Roles, roles_version: i64) -> Result<Issued, Error> {
+pub(super) fn issue(app: &App, session: &session::Model, account: &account::Model) -> Result<Issued, Error> {
     // Shortened by up to 5 % at random, so that clients do not refresh in step.
     let life = app.config.sessions.access_token_life;
     let lifetime = life.saturating_sub(life.mul_f64(f64::from(app.dice.below(1000)) / 20_000.0));
@@ -77,10 +84,13 @@ pub(super) fn issue(app: &App, session: &session::Model, roles: Roles, roles_ver
         account: session.account_id,
         session: session.id,
         generation: session.generation,
-        roles: roles.bits(),
-        roles_version,
+        roles: account.roles.bits(),
+        roles_version: account.roles_version,
         authenticated_at: session.authenticated_at.micros(),
         expires_at: (app.clock.now() + lifetime).micros(),
+        second_factor_at: session.second_factor_at.map(Timestamp::micros),
+        factor_kinds: account.factor_kinds.bits(),
+        impersonator: session.impersonator_id,
     };
     let payload = serde_json::to_vec(&claims).map_err(|_| Error::NoToken)?;
     let token = app.paseto.issue(PURPOSE, &payload).ok_or(Error::NoToken)?;
@@ -137,7 +147,13 @@ impl Authenticate for AccessTokens {
             account: claims.account,
             session: claims.session,
             roles,
-            authenticated_at: Timestamp::from_micros(claims.authenticated_at),
+            proof: Proof {
+                authenticated_at: Timestamp::from_micros(claims.authenticated_at),
+                second_factor_at: claims.second_factor_at.map(Timestamp::from_micros),
+                factor_kinds: FactorKinds::from_bits(claims.factor_kinds),
+                now,
+            },
+            impersonator: claims.impersonator,
             facts,
         })
     }

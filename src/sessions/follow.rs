@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use super::{domain::cause_name, store};
+use super::{end::cause_name, store};
 use crate::{
     accounts,
     app::App,

@@ -10,10 +10,12 @@
 //!   without a database read per call.
 
 mod access;
-mod domain;
+mod begin;
+mod end;
 mod error;
 mod follow;
 mod jobs;
+mod login;
 mod refresh;
 mod refresh_token;
 mod service;

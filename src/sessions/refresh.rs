@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error,
     access::{self, Issued},
-    domain::{self, Tokens},
+    begin::{self, Tokens},
+    end,
     refresh_token::RefreshToken,
     store,
 };
 use crate::{
+    accounts,
     app::App,
     audit,
     entity::{
@@ -65,7 +67,7 @@ fn refuse_if_over(session: &session::Model, account: &account::Model, now: Times
     match session.end_cause {
         Some(EndCause::RefreshReuse) => return Err(Error::RefreshReused),
         Some(EndCause::Expired) => return Err(Error::RefreshExpired),
-        Some(cause) => return Err(Error::Ended { cause: domain::cause_name(cause).to_owned() }),
+        Some(cause) => return Err(Error::Ended { cause: end::cause_name(cause).to_owned() }),
         None => {}
     }
     if session.idle_expires_at <= now || session.absolute_expires_at <= now {
@@ -86,7 +88,7 @@ async fn rotate(
     presented: &RefreshToken,
     now: Timestamp,
 ) -> Result<Option<Refreshed>, Error> {
-    let (idle, _) = domain::lives(app, account.roles);
+    let (idle, _) = begin::lives(app, account.roles);
     let mut next = session.clone();
     next.generation += 1;
     next.last_used_at = now;
@@ -95,7 +97,7 @@ async fn rotate(
     next.address_prefix = facts.address.prefix();
     let successor = RefreshToken::new(app, session.id, next.generation);
     let tokens = Tokens {
-        access: access::issue(app, &next, account.roles, account.roles_version)?,
+        access: access::issue(app, &next, account)?,
         refresh: successor.expose().to_owned(),
         refresh_lifetime: next.idle_expires_at.since(now),
     };
@@ -131,11 +133,12 @@ async fn end_copied(
 ) -> Result<(), Error> {
     let tx = app.db.begin_write().await?;
     let which = store::Which::These(std::slice::from_ref(&session.id));
-    let ended = domain::end(&tx, app, session.account_id, which, EndCause::RefreshReuse, now).await?;
+    let ended = end::end(&tx, app, session.account_id, which, EndCause::RefreshReuse, now).await?;
     if !ended.is_empty() {
         let event = audit::Event::new(Principal::Anonymous, "authn_token_reuse", "session", session.id);
         audit::write(&tx, app, Some(facts), event).await?;
-        let letter = Letter::SessionReused { device_name: session.device_name.clone() };
+        let undo = accounts::undo_link(&tx, app, account.id, &accounts::Change::SessionReused).await?;
+        let letter = Letter::SessionReused { device_name: session.device_name.clone(), undo };
         notifications::post(&tx, app, &format!("session_reused/{}", session.id), &account.email, &letter).await?;
     }
     tx.commit().await?;

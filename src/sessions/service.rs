@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Error, domain, refresh, store, wire};
+use super::{Error, end, login, refresh, store, wire};
 use crate::{
     app::App,
     pb::{self, session_service_server::SessionService},
@@ -29,7 +29,7 @@ impl SessionService for SessionRpc {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         let facts = rpc::facts(&request);
         let given = wire::credentials(request.get_ref())?;
-        let begun = domain::login(&self.app, &facts, given).await?;
+        let begun = login::login(&self.app, &facts, given).await?;
         Ok(Response::new(wire::signed_in(begun)))
     }
 
@@ -45,7 +45,7 @@ impl SessionService for SessionRpc {
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {
         let caller = rpc::caller(&request)?;
         let scope = wire::scope(*request.get_ref())?;
-        let ended = domain::logout(&self.app, &caller, scope).await?;
+        let ended = end::logout(&self.app, &caller, scope).await?;
         Ok(Response::new(pb::LogoutResponse { ended_count: i32::try_from(ended).unwrap_or(i32::MAX) }))
     }
 
@@ -72,7 +72,7 @@ impl SessionService for SessionRpc {
     ) -> Result<Response<pb::RevokeSessionResponse>, Status> {
         let caller = rpc::caller(&request)?;
         let id = fields::id_or(&request.get_ref().session_id, || Error::NotFound)?;
-        domain::revoke(&self.app, &caller, id).await?;
+        end::revoke(&self.app, &caller, id).await?;
         Ok(Response::new(pb::RevokeSessionResponse {}))
     }
 }

@@ -3,12 +3,14 @@
 use tonic::Status;
 
 use super::{
-    domain::{Credentials, Scope, SignedIn, Tokens},
+    begin::{SignedIn, Tokens},
+    end::Scope,
+    login::Credentials,
     refresh::Refreshed,
 };
 use crate::{
     accounts,
-    entity::session,
+    entity::session::{self, Transport},
     kernel::{Password, ids::SessionId, text},
     pb,
     rpc::{Fields, convert},
@@ -30,6 +32,7 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
             password: Password::new(&message.password),
             device_name: device_name?,
             remember_device: message.remember_device,
+            transport: Transport::Bearer,
         })
     })
 }

@@ -60,13 +60,16 @@ fn a_known_address_is_told_that_it_has_an_account() {
 
 #[test]
 fn the_owner_of_a_copied_session_is_told() {
-    assert_snapshot!(written(&Kind::SessionReused { device_name: "Ana’s phone".into() }), @r"
+    let undo = "https://backline.test/undo".into();
+    assert_snapshot!(written(&Kind::SessionReused { device_name: "Ana’s phone".into(), undo }), @r"
     A device was signed out for your safety
 
     We signed out one of your devices (Ana’s phone): an old sign-in key of it was used a second time, which
     happens when a key is copied.
 
-    Sign in again on that device. If you find a sign-in that is not yours, end it in the list of your sessions.
+    Sign in again on that device. If it was not you who used it, end everything and choose a new password:
+
+    https://backline.test/undo
 
     You get this letter because it concerns the safety of your Backline account.
     ");

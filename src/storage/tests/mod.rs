@@ -24,7 +24,7 @@ use crate::{
     entity::{account, object_reference, stored_blob, upload_segment},
     jobs::{Registry, Worker},
     kernel::{
-        Caller, ClientAddress, Clock, Dice, Digest, Facts, Role, Roles, StoredHash, Timestamp,
+        Caller, ClientAddress, Clock, Dice, Digest, FactorKinds, Facts, Proof, Role, Roles, StoredHash, Timestamp,
         ids::{AccountId, Id, SessionId},
     },
     pb::{self, storage_service_server::StorageService},
@@ -57,23 +57,8 @@ async fn place() -> Place {
 async fn person(app: &App, email: &str) -> Caller {
     let now = app.clock.now();
     let account = AccountId::new(now, &app.dice);
-    let row = account::Model {
-        id: account,
-        email: email.parse().unwrap(),
-        display_name: "A person".into(),
-        password_hash: StoredHash::from_phc("none"),
-        status: account::Status::Active,
-        roles: Roles::LISTENER,
-        roles_version: 1,
-        roles_changed_at: None,
-        tier: account::Tier::Free,
-        locale: "en".into(),
-        terms_version: String::new(),
-        created_at: now,
-        updated_at: now,
-        last_seen_at: None,
-        row_version: 1,
-    };
+    let row =
+        account::Model::person(account, email.parse().unwrap(), "A person".into(), StoredHash::from_phc("none"), now);
     let row = account::ActiveModel::from(row).reset_all();
     account::Entity::insert(row).exec_without_returning(&app.db.write_one()).await.unwrap();
     let facts = Facts {
@@ -83,7 +68,8 @@ async fn person(app: &App, email: &str) -> Caller {
         user_agent: String::new(),
     };
     let session = SessionId::new(now, &app.dice);
-    Caller { account, session, roles: Roles::LISTENER, authenticated_at: now, facts }
+    let proof = Proof { authenticated_at: now, second_factor_at: None, factor_kinds: FactorKinds::NONE, now };
+    Caller { account, session, roles: Roles::LISTENER, proof, impersonator: None, facts }
 }
 
 fn wav(length: usize) -> Vec<u8> {

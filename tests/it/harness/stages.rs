@@ -5,7 +5,7 @@ use std::time::Duration;
 use backline::{
     entity::account,
     kernel::{
-        Roles, StoredHash, Timestamp,
+        StoredHash, Timestamp,
         ids::{AccountId, Id},
     },
 };
@@ -114,21 +114,6 @@ pub async fn crowd(world: &World, numbers: std::ops::Range<u32>) -> Vec<AccountI
 }
 
 fn person(number: u32, id: AccountId, now: Timestamp) -> account::Model {
-    account::Model {
-        id,
-        email: format!("crowd{number}@example.org").parse().unwrap(),
-        display_name: format!("Crowd {number}"),
-        password_hash: StoredHash::from_phc("none"),
-        status: account::Status::Active,
-        roles: Roles::LISTENER,
-        roles_version: 1,
-        roles_changed_at: None,
-        tier: account::Tier::Free,
-        locale: "en".into(),
-        terms_version: String::new(),
-        created_at: now,
-        updated_at: now,
-        last_seen_at: None,
-        row_version: 1,
-    }
+    let email = format!("crowd{number}@example.org").parse().unwrap();
+    account::Model::person(id, email, format!("Crowd {number}"), StoredHash::from_phc("none"), now)
 }

@@ -1,0 +1,85 @@
+//! Taking a change back: the link in every letter about the safety of an account.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sea_orm::{ActiveValue::Set, DbErr, EntityTrait};
+use serde::{Deserialize, Serialize};
+
+use super::registration::link_digest;
+use crate::{
+    app::App,
+    db::WriteTx,
+    entity::security_undo::{ActiveModel, Entity},
+    kernel::{Digest, ids::AccountId},
+};
+
+/// How long a change can be taken back. Longer than a holiday weekend, shorter than anyone's memory of a letter.
+const LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// A change that its owner may not have made.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    PasswordChanged,
+    EmailChanged {
+        /// The address before the change; only ever sealed.
+        former: String,
+    },
+    /// The factor's id, as text.
+    FactorAdded {
+        factor: String,
+    },
+    FactorRemoved {
+        factor: String,
+    },
+    RecoveryCodesRenewed,
+    /// Somebody signed in on a device that was not known.
+    SignedIn,
+    /// A session was ended because its token was copied.
+    SessionReused,
+    DeletionStarted,
+}
+
+impl Change {
+    /// As stored and audited.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::FactorAdded { .. } => "factor_added",
+            Self::FactorRemoved { .. } => "factor_removed",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::SignedIn => "signed_in",
+            Self::SessionReused => "session_reused",
+            Self::DeletionStarted => "deletion_started",
+        }
+    }
+}
+
+/// Makes the link that takes `change` back, in the change's own transaction. It goes into the letter about it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn undo_link(tx: &WriteTx, app: &App, account: AccountId, change: &Change) -> Result<String, DbErr> {
+    let now = app.clock.now();
+    let token = BASE64_URL_SAFE_NO_PAD.encode(app.dice.bytes::<32>());
+    let digest = link_digest(&token);
+    let detail = serde_json::to_vec(change).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let row = ActiveModel {
+        token_sha256: Set(digest),
+        account_id: Set(account),
+        change: Set(change.name().to_owned()),
+        sealed: Set(Some(app.sealer.seal(&place(digest), &detail))),
+        created_at: Set(now),
+        expires_at: Set(now + LIFE),
+        used_at: Set(None),
+    };
+    Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(format!("{}/undo?token={token}", app.config.public_url()))
+}
+
+/// The additional data that the detail is sealed with.
+fn place(token: Digest) -> Vec<u8> {
+    [b"security_undo/".as_slice(), token.as_bytes()].concat()
+}

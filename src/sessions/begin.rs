@@ -1,0 +1,145 @@
+//! Opening a session, and making room for it.
+
+use std::time::Duration;
+
+use super::{
+    Error,
+    access::{self, Issued},
+    end,
+    refresh_token::RefreshToken,
+    store,
+};
+use crate::{
+    accounts,
+    app::App,
+    audit,
+    db::WriteTx,
+    entity::{
+        account,
+        session::{self, EndCause, Transport},
+    },
+    kernel::{
+        Facts, Principal, Role, Roles, StoredHash, Timestamp,
+        ids::{Id, SessionId},
+    },
+};
+
+/// A pair of tokens, and how long each lives.
+#[derive(Clone)]
+pub struct Tokens {
+    pub access: Issued,
+    pub refresh: String,
+    pub refresh_lifetime: Duration,
+}
+
+/// A session that has begun.
+pub struct SignedIn {
+    pub tokens: Tokens,
+    pub session: session::Model,
+    pub account: account::Model,
+    pub ended: Vec<SessionId>,
+    pub at: Timestamp,
+}
+
+/// How long a session of these roles lives: unused, and at most.
+pub(super) fn lives(app: &App, roles: Roles) -> (Duration, Duration) {
+    let config = &app.config.sessions;
+    if roles.is_staff() {
+        (config.staff_idle_life, config.staff_absolute_life)
+    } else {
+        (config.idle_life, config.absolute_life)
+    }
+}
+
+fn most_sessions(app: &App, roles: Roles) -> u64 {
+    let config = &app.config.sessions;
+    u64::from(if roles.has(Role::Admin) {
+        config.max_admin_sessions
+    } else if roles.has(Role::Reviewer) {
+        config.max_reviewer_sessions
+    } else {
+        config.max_sessions
+    })
+}
+
+/// How a session is to begin, once the person has proven who they are.
+pub struct Opening {
+    pub device_name: String,
+    pub remember_device: bool,
+    pub transport: Transport,
+    /// When a second factor was checked for it.
+    pub second_factor_at: Option<Timestamp>,
+    /// A newer hash of the password, if the stored one was made with older parameters.
+    pub rehashed: Option<StoredHash>,
+}
+
+/// Opens a session: the row, its attempt, room for it, the trail, in one transaction.
+pub async fn open(
+    app: &App,
+    facts: &Facts,
+    account: account::Model,
+    opening: Opening,
+    attempt: store::Attempt,
+) -> Result<SignedIn, Error> {
+    let now = app.clock.now();
+    let id = SessionId::new(now, &app.dice);
+    let refresh = RefreshToken::new(app, id, 0);
+    let (idle, absolute) = lives(app, account.roles);
+    let session = session::Model {
+        id,
+        account_id: account.id,
+        device_name: opening.device_name,
+        user_agent: facts.user_agent.clone(),
+        address: facts.address.expose(),
+        address_prefix: facts.address.prefix(),
+        remember_device: opening.remember_device,
+        transport: opening.transport,
+        device_id: None,
+        impersonator_id: None,
+        created_at: now,
+        authenticated_at: now,
+        second_factor_at: opening.second_factor_at,
+        last_used_at: now,
+        idle_expires_at: now + idle,
+        absolute_expires_at: now + absolute,
+        generation: 0,
+        refresh_sha256: refresh.digest(),
+        previous_sha256: None,
+        rotated_at: None,
+        successor_sealed: None,
+        successor_used_at: None,
+        ended_at: None,
+        end_cause: None,
+    };
+    let access = access::issue(app, &session, &account)?;
+
+    let tx = app.db.begin_write().await?;
+    accounts::touch(&tx, account.id, now).await?;
+    if let Some(new) = opening.rehashed {
+        accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;
+    }
+    store::insert(&tx, &session).await?;
+    store::insert_attempt(&tx, app, facts, store::Attempt { session: Some(id), ..attempt }).await?;
+    let ended = make_room(&tx, app, &account, id, now).await?;
+    let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", id)
+        .with(serde_json::json!({ "ended": ended.len() }));
+    audit::write(&tx, app, Some(facts), event).await?;
+    tx.commit().await?;
+    let tokens = Tokens { access, refresh: refresh.expose().to_owned(), refresh_lifetime: idle };
+    Ok(SignedIn { tokens, session, account, ended, at: now })
+}
+
+/// Ends the least recently used sessions of an account that has too many.
+async fn make_room(
+    tx: &WriteTx,
+    app: &App,
+    account: &account::Model,
+    current: SessionId,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, Error> {
+    let surplus = store::list_beyond(tx, account.id, current, most_sessions(app, account.roles), now).await?;
+    if surplus.is_empty() {
+        return Ok(surplus);
+    }
+    end::end(tx, app, account.id, store::Which::These(&surplus), EndCause::Evicted, now).await
+}

@@ -1,0 +1,88 @@
+//! Ending sessions: one's own, and those that something else ends.
+
+use super::{Error, store};
+use crate::{
+    app::App,
+    audit,
+    cache::Revoked,
+    db::WriteTx,
+    entity::session::EndCause,
+    kernel::{
+        Caller, Principal, Timestamp,
+        ids::{AccountId, SessionId},
+    },
+};
+
+/// Ends sessions; their access tokens are refused from the commit on.
+pub(super) async fn end(
+    tx: &WriteTx,
+    app: &App,
+    account: AccountId,
+    which: store::Which<'_>,
+    cause: EndCause,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, Error> {
+    let ended = store::update_ended(tx, account, which, cause, now).await?;
+    let (cache, ids) = (app.cache.clone(), ended.clone());
+    tx.after_commit(move || {
+        for id in ids {
+            cache.revoke(id, Revoked { cause: cause_name(cause), at: now });
+        }
+    });
+    Ok(ended)
+}
+
+/// The cause in `SESSION_REVOKED`'s metadata.
+pub(super) fn cause_name(cause: EndCause) -> &'static str {
+    match cause {
+        EndCause::Logout => "logout",
+        EndCause::Revoked => "revoked",
+        EndCause::Evicted => "evicted",
+        EndCause::RefreshReuse => "refresh_reuse",
+        EndCause::Expired => "expired",
+        EndCause::Suspended => "suspended",
+        EndCause::PasswordChanged => "password_changed",
+        EndCause::EmailChanged => "email_changed",
+        EndCause::FactorChanged => "factor_changed",
+        EndCause::Undone => "undone",
+        EndCause::Deleted => "deleted",
+        EndCause::EndedByStaff => "ended_by_staff",
+        EndCause::ImpersonationOver => "impersonation_over",
+    }
+}
+
+/// Which of one's own sessions a logout is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    This,
+    Others,
+    All,
+}
+
+/// Signs out. Returns how many sessions ended; repeating ends none.
+pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<usize, Error> {
+    let which = match scope {
+        Scope::This => store::Which::These(std::slice::from_ref(&caller.session)),
+        Scope::Others => store::Which::AllBut(caller.session),
+        Scope::All => store::Which::All,
+    };
+    end_own(app, caller, which, EndCause::Logout).await
+}
+
+/// Ends one of one's own sessions; one that has ended stays ended.
+pub async fn revoke(app: &App, caller: &Caller, id: SessionId) -> Result<(), Error> {
+    store::find_of(&app.db, caller.account, id).await?.ok_or(Error::NotFound)?;
+    end_own(app, caller, store::Which::These(&[id]), EndCause::Revoked).await.map(drop)
+}
+
+async fn end_own(app: &App, caller: &Caller, which: store::Which<'_>, cause: EndCause) -> Result<usize, Error> {
+    let tx = app.db.begin_write().await?;
+    let ended = end(&tx, app, caller.account, which, cause, app.clock.now()).await?;
+    if !ended.is_empty() {
+        let event = audit::Event::new(Principal::Account(caller.account), "authn_logout", "session", caller.session)
+            .with(serde_json::json!({ "cause": cause_name(cause), "ended": ended }));
+        audit::write(&tx, app, Some(&caller.facts), event).await?;
+    }
+    tx.commit().await?;
+    Ok(ended.len())
+}
