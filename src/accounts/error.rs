@@ -53,8 +53,8 @@ impl Fault for Error {
             Self::PasswordRejected(why) => {
                 details.set_bad_request(vec![FieldViolation::new("password", why.to_string())]);
             }
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(std::time::Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             _ => {}
         }

@@ -29,7 +29,7 @@ use super::{
     auth::{self, Authenticate},
     outcome,
 };
-use crate::kernel::Facts;
+use crate::kernel::{Facts, deadline};
 
 /// When a call arrived. Put into the extensions by the accept loop: waiting for anything counts.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,8 @@ impl Shared {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
         S::Future: Send,
     {
-        let handler = tokio::spawn(self.tasks.track_future(serve(inner, request).in_current_span()));
+        let work = deadline::until(deadline, serve(inner, request)).in_current_span();
+        let handler = tokio::spawn(self.tasks.track_future(work));
         match tokio::time::timeout_at(deadline, handler).await {
             Ok(Ok(response)) => response,
             Ok(Err(join)) => {

@@ -1,6 +1,6 @@
 //! What can go wrong with signing in and staying so.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
@@ -64,8 +64,8 @@ impl Fault for Error {
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             Self::NotFound => {
                 details.set_resource_info("session", "", "", "it does not exist, or is not yours");

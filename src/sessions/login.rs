@@ -57,10 +57,10 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Signe
         }
         (outcome, _) => {
             store::insert_attempt(&app.db.write_one(), app, facts, attempt).await?;
-            Err(match outcome {
-                Outcome::NotVerified => Error::NotVerified,
-                Outcome::Suspended => Error::Suspended,
-                Outcome::Capacity => Error::Capacity(crate::vault::Full),
+            Err(match (outcome, verdict) {
+                (_, Err(full)) => Error::Capacity(full),
+                (Outcome::NotVerified, _) => Error::NotVerified,
+                (Outcome::Suspended, _) => Error::Suspended,
                 _ => Error::InvalidCredentials,
             })
         }

@@ -6,11 +6,13 @@
 mod keys;
 mod paseto;
 mod passwords;
+mod pool;
 mod seal;
 
 pub use self::{
     keys::Keys,
     paseto::Paseto,
-    passwords::{Full, Hasher, Verdict},
+    passwords::{Hasher, Verdict},
+    pool::Full,
     seal::Sealer,
 };
