@@ -6,7 +6,10 @@
 //! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. A variable that ends in
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
+mod challenges;
 mod database;
+mod devices;
+mod guessing;
 mod load;
 mod log;
 mod mail;
@@ -23,7 +26,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    challenges::{ChallengeKind, ChallengesConfig},
     database::DatabaseConfig,
+    devices::DevicesConfig,
+    guessing::GuessingConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
     mail::MailConfig,
@@ -70,6 +76,9 @@ pub struct Config {
     pub mail: MailConfig,
     pub passwords: PasswordsConfig,
     pub sessions: SessionsConfig,
+    pub guessing: GuessingConfig,
+    pub challenges: ChallengesConfig,
+    pub devices: DevicesConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub log: LogConfig,
