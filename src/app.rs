@@ -12,6 +12,7 @@ use crate::{
     kernel::{Clock, Dice},
     mail::{Mailer, Office},
     objects::Objects,
+    outgoing::Outgoing,
     rpc::{once::Repeats, page::Pages},
     vault::{Hasher, Keys, Paseto, Sealer},
 };
@@ -34,6 +35,7 @@ pub struct App {
     pub hasher: Hasher,
     pub pages: Pages,
     pub repeats: Repeats,
+    pub outgoing: Outgoing,
 }
 
 /// The parts that a test replaces: time, chance and the mailer.
@@ -79,6 +81,7 @@ impl App {
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(page_key),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),
+            outgoing: Outgoing::default(),
             config: Arc::new(config),
             cache,
             mailer,

@@ -93,7 +93,9 @@ pub const fn of(rpc: Rpc) -> Access {
 
         Rpc::SessionLogin => anyone(Password),
         Rpc::SessionRefreshSession => anyone(Write),
-        Rpc::SessionListSessions => signed_in(Read),
+        Rpc::SessionGetChallenge => anyone(Read),
+        Rpc::SessionListSessions | Rpc::SessionListDevices => signed_in(Read),
+        Rpc::SessionForgetDevice => signed_in(Write).fresh(),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => signed_in(Write),
 
         Rpc::ApplicationGetMyApplication => signed_in(Read),

@@ -7,6 +7,7 @@ use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
+    challenges,
     pb::ErrorReason,
     rpc::{Fault, fault},
     vault::Full,
@@ -30,6 +31,10 @@ pub enum Error {
     Ended { cause: String },
     #[error("there is no such session, or it is not yours")]
     NotFound,
+    #[error("there is no such device, or it is not yours")]
+    NoDevice,
+    #[error("{0}")]
+    Challenge(#[from] challenges::Error),
     #[error("{0}")]
     Capacity(#[from] Full),
     #[error("no token could be made")]
@@ -48,7 +53,8 @@ impl Fault for Error {
             Self::RefreshExpired => (Code::Unauthenticated, ErrorReason::RefreshTokenExpired),
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
-            Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::NotFound | Self::NoDevice => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::Challenge(error) => error.class(),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
@@ -58,6 +64,7 @@ impl Fault for Error {
     fn facts(&self) -> HashMap<String, String> {
         match self {
             Self::Ended { cause } => HashMap::from([("cause".to_owned(), cause.clone())]),
+            Self::Challenge(error) => error.facts(),
             _ => HashMap::new(),
         }
     }
@@ -66,6 +73,10 @@ impl Fault for Error {
         match self {
             Self::Capacity(full) => {
                 details.set_retry_info(Some(full.retry_after));
+            }
+            Self::Challenge(error) => error.describe(details),
+            Self::NoDevice => {
+                details.set_resource_info("device", "", "", "it does not exist, or is not yours");
             }
             Self::NotFound => {
                 details.set_resource_info("session", "", "", "it does not exist, or is not yours");
@@ -77,6 +88,7 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Challenge(error) => error.database(),
             _ => None,
         }
     }
