@@ -51,7 +51,7 @@ const RAW_SQL: [&str; 1] = ["src/search/store.rs"];
 const ENGINE: &str = "src/db/";
 
 /// Parts of a feature's gRPC face that have a file of their own: streams.
-const STREAMS: [&str; 2] = ["src/storage/pump.rs", "src/submissions/watch.rs"];
+const STREAMS: [&str; 3] = ["src/sessions/watch.rs", "src/storage/pump.rs", "src/submissions/watch.rs"];
 
 /// A source file without its tests and comments.
 struct Source {

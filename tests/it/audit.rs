@@ -38,6 +38,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
 
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
+        Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
@@ -69,7 +70,9 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AdminSetRoles => Leaves(&["authz_change"]),
 
         Rpc::AccountGetAccount
+        | Rpc::SessionGetSession
         | Rpc::SessionListSessions
+        | Rpc::SessionWatchSession
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
         | Rpc::ArtistGetArtist
