@@ -200,6 +200,12 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     };
     walk.act(&ana, request, calls!(accounts.update_account)).await;
     let phone = ana.on_another_device("Phone").await;
+    let request = pb::UpdateSessionRequest {
+        session: Some(pb::Session { device_name: "Red phone".into(), ..phone.session.clone() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
+        ..Default::default()
+    };
+    walk.act(&ana, request, calls!(sessions.update_session)).await;
     let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
     walk.act(&ana, request, calls!(sessions.revoke_session)).await;
     let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };

@@ -139,6 +139,13 @@ impl World {
         (server, channel)
     }
 
+    /// Another server on the same data, whose clock is another.
+    pub async fn second_server_by(&self, clock: Clock) -> (Instance, Channel) {
+        let server = Instance::start(load(&self.settings), app::World { clock, ..self.parts.clone() }).await;
+        let channel = channel_to(Arc::new(Mutex::new(server.address)));
+        (server, channel)
+    }
+
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
