@@ -49,10 +49,10 @@ pub fn take_away<T>(reply: Response<T>) -> Response<T> {
 
 fn set<T>(mut reply: Response<T>, value: &str, life: Duration) -> Response<T> {
     let text = format!("{NAME}={value}; {ATTRIBUTES}; Max-Age={}", life.as_secs());
-    let mut line: AsciiMetadataValue = text.parse().expect("a token is made of letters that fit a header");
+    let mut header: AsciiMetadataValue = text.parse().expect("a token is made of letters that fit a header");
     // Kept out of the connection's table of headers.
-    line.set_sensitive(true);
-    reply.metadata_mut().insert("set-cookie", line);
+    header.set_sensitive(true);
+    reply.metadata_mut().insert("set-cookie", header);
     reply
 }
 
