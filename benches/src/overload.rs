@@ -69,8 +69,7 @@ async fn offer(server: &Arc<Server>, rate: f64, span: Duration) -> anyhow::Resul
         tick.tick().await;
         let channel = server.channel.clone();
         calls.spawn(async move {
-            let request =
-                pb::LoginRequest { email: EMAIL.into(), password: PASSWORD.into(), ..Default::default() };
+            let request = pb::LoginRequest { email: EMAIL.into(), password: PASSWORD.into(), ..Default::default() };
             let asked = Instant::now();
             let answer = SessionServiceClient::new(channel).login(request).await;
             (answer.map(drop).map_err(|status| status.code()), asked.elapsed())
@@ -94,7 +93,7 @@ async fn refresh_for(channel: Channel, mut token: String, span: Duration) -> any
     while begun.elapsed() < span {
         tick.tick().await;
         let asked = Instant::now();
-        let reply = client.refresh_session(pb::RefreshSessionRequest { refresh_token: token, ..Default::default() });
+        let reply = client.refresh_session(pb::RefreshSessionRequest { refresh_token: token });
         token = reply.await?.into_inner().tokens.context("no tokens")?.refresh_token;
         took.push(asked.elapsed());
     }

@@ -45,7 +45,7 @@ async fn keep_refreshing(channel: Channel, mut token: String, span: Duration) ->
     let (mut client, mut took, begun) = (SessionServiceClient::new(channel), Vec::new(), Instant::now());
     while begun.elapsed() < span {
         let asked = Instant::now();
-        let reply = client.refresh_session(pb::RefreshSessionRequest { refresh_token: token, ..Default::default() });
+        let reply = client.refresh_session(pb::RefreshSessionRequest { refresh_token: token });
         token = reply.await?.into_inner().tokens.context("no tokens")?.refresh_token;
         took.push(asked.elapsed());
     }

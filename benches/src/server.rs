@@ -117,9 +117,7 @@ impl Server {
             .await?
             .into_inner();
         match reply.outcome {
-            Some(pb::login_response::Outcome::SignedIn(signed_in)) => {
-                signed_in.tokens.context("no tokens")
-            }
+            Some(pb::login_response::Outcome::SignedIn(signed_in)) => signed_in.tokens.context("no tokens"),
             other => bail!("not signed in: {other:?}"),
         }
     }
