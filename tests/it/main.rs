@@ -28,4 +28,5 @@ mod storage;
 mod stories;
 mod submissions;
 mod tracks;
+mod upgrades;
 mod watches;
