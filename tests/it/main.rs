@@ -8,6 +8,7 @@ mod applications;
 mod architecture;
 mod artists;
 mod audit;
+mod canaries;
 mod cli;
 mod contract;
 mod crash;
