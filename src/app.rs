@@ -14,7 +14,7 @@ use crate::{
     objects::Objects,
     outgoing::Outgoing,
     rpc::{once::Repeats, page::Pages},
-    vault::{Hasher, Keys, Paseto, Sealer},
+    vault::{Breached, Hasher, Keys, Paseto, Sealer},
 };
 
 /// Everything a use case may touch. Cheap to clone.
@@ -33,6 +33,7 @@ pub struct App {
     pub sealer: Sealer,
     pub paseto: Paseto,
     pub hasher: Hasher,
+    pub breached: Breached,
     pub pages: Pages,
     pub repeats: Repeats,
     pub outgoing: Outgoing,
@@ -78,6 +79,7 @@ impl App {
             queue: Queue::new(clock.clone(), dice.clone(), cache.clone()),
             office: Arc::new(Office::new(&config.mail.from)?),
             paseto: Paseto::new(&keys.token, &config.public_url())?,
+            breached: Breached::open(config.passwords.breached_file.clone())?,
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(page_key),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),

@@ -7,7 +7,7 @@
 //!
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
-//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
 //!   [`challenges`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`notifications`], [`audit`]
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
@@ -39,6 +39,7 @@ pub mod pb;
 pub mod review;
 pub mod rpc;
 pub mod search;
+pub mod security;
 pub mod server;
 pub mod sessions;
 pub mod storage;

@@ -4,7 +4,13 @@
 //! access token is verified by asking the cache's other side: sets are read from the database each second as well (see
 //! [`crate::sessions`]), the cache only makes it faster.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
@@ -21,6 +27,12 @@ pub enum Signal {
     JobEnqueued(JobId),
     /// A submission changed; watchers read its history.
     SubmissionChanged(SubmissionId),
+    /// Somebody signed in to this account.
+    SessionOpened(AccountId),
+    /// A session is over.
+    SessionEnded(SessionId),
+    /// An account may do more or less than before.
+    RolesChanged(AccountId),
 }
 
 /// How many signals a slow listener may lag behind before it is told to look for itself.
@@ -30,6 +42,9 @@ const BACKLOG: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Cache {
     signals: broadcast::Sender<Signal>,
+    /// Sessions that were signalled as opened, and when, so that each is signalled once.
+    opened: Arc<RwLock<HashMap<SessionId, Timestamp>>>,
+    watchers: Arc<AtomicUsize>,
     revoked: Arc<RwLock<HashMap<SessionId, Revoked>>>,
     roles: Arc<RwLock<HashMap<AccountId, CurrentRoles>>>,
 }
@@ -39,6 +54,16 @@ pub struct Cache {
 pub struct Revoked {
     pub cause: &'static str,
     pub at: Timestamp,
+}
+
+/// Somebody wants to hear of sessions that are opened, until this is dropped.
+#[derive(Debug)]
+pub struct Watching(Arc<AtomicUsize>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Roles that are newer than some access tokens.
@@ -52,7 +77,13 @@ pub struct CurrentRoles {
 impl Cache {
     pub fn in_process() -> Self {
         let (signals, _) = broadcast::channel(BACKLOG);
-        Self { signals, revoked: Arc::default(), roles: Arc::default() }
+        Self {
+            signals,
+            opened: Arc::default(),
+            watchers: Arc::default(),
+            revoked: Arc::default(),
+            roles: Arc::default(),
+        }
     }
 
     /// Tells whoever listens. Nobody listening is fine.
@@ -64,9 +95,35 @@ impl Cache {
         self.signals.subscribe()
     }
 
+    /// Signals a session that was opened; each only once.
+    pub fn opened(&self, account: AccountId, session: SessionId, at: Timestamp) {
+        if self.opened.write().insert(session, at).is_none() {
+            self.signal(Signal::SessionOpened(account));
+        }
+    }
+
+    /// Counts a watcher of sessions, for as long as the returned value lives.
+    pub fn watch_sessions(&self) -> Watching {
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+        Watching(Arc::clone(&self.watchers))
+    }
+
+    /// Whether anybody here wants to hear of sessions that other instances open.
+    pub fn has_session_watchers(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
+    }
+
     /// Access tokens of this session are refused from now on.
     pub fn revoke(&self, session: SessionId, revoked: Revoked) {
-        self.revoked.write().entry(session).or_insert(revoked);
+        let news = {
+            let mut all = self.revoked.write();
+            let news = !all.contains_key(&session);
+            all.entry(session).or_insert(revoked);
+            news
+        };
+        if news {
+            self.signal(Signal::SessionEnded(session));
+        }
     }
 
     pub fn revoked(&self, session: SessionId) -> Option<Revoked> {
@@ -75,10 +132,16 @@ impl Cache {
 
     /// Access tokens with older roles of this account are read with these.
     pub fn set_roles(&self, account: AccountId, current: CurrentRoles) {
-        let mut roles = self.roles.write();
-        let known = roles.entry(account).or_insert(current);
-        if known.version < current.version {
-            *known = current;
+        let news = {
+            let mut roles = self.roles.write();
+            let news = roles.get(&account).is_none_or(|known| known.version < current.version);
+            if news {
+                roles.insert(account, current);
+            }
+            news
+        };
+        if news {
+            self.signal(Signal::RolesChanged(account));
         }
     }
 
@@ -88,6 +151,7 @@ impl Cache {
 
     /// Forgets what happened before `horizon`: no access token is that old any more.
     pub fn forget_before(&self, horizon: Timestamp) {
+        self.opened.write().retain(|_, at| *at >= horizon);
         self.revoked.write().retain(|_, revoked| revoked.at >= horizon);
         self.roles.write().retain(|_, current| current.at >= horizon);
     }

@@ -8,6 +8,7 @@
 //! - [`fields`]: malformed input, all violations at once
 //! - [`page`]: page sizes and opaque, authenticated page tokens
 //! - [`once`]: repeats of a mutation with the same `request_id`
+//! - [`watch`]: how long a stream of changes stays open
 //! - [`Transition`]: refusing what a thing's state does not allow
 
 pub mod access;
@@ -23,6 +24,7 @@ mod outcome;
 pub mod page;
 pub mod refusal;
 mod transition;
+pub mod watch;
 
 pub use self::{
     auth::{caller, facts},

@@ -99,7 +99,7 @@ fn trace_id(traceparent: &str) -> String {
 }
 
 /// Which other origins' pages may call. Listed exactly: `*` would not cover `authorization`, and a mirrored origin is
-/// everyone.
+/// everyone. Their pages may send the cookie, too: the browser keeps it from those of another site by itself.
 ///
 /// # Errors
 /// When an allowed origin fits no header.
@@ -108,6 +108,7 @@ pub fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
     let name = HeaderName::from_static;
     Ok(CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.context("web.allowed_origins")?))
+        .allow_credentials(true)
         .allow_methods([Method::POST])
         .allow_headers([
             header::CONTENT_TYPE,

@@ -11,7 +11,7 @@ use tower::{ServiceBuilder, layer::layer_fn};
 
 use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
-    accounts::{self, AccountRpc},
+    accounts,
     admin::AdminRpc,
     app::App,
     applications::ApplicationRpc,
@@ -27,6 +27,7 @@ use crate::{
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
+    security::AccountRpc,
     sessions::{self, AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,

@@ -29,6 +29,8 @@ pub enum Error {
     RefreshReused,
     #[error("the session has ended; sign in again")]
     Ended { cause: String },
+    #[error("a call that carries the session's cookie wants the header x-backline-csrf, with any value")]
+    CsrfHeaderMissing,
     #[error("there is no such session, or it is not yours")]
     NotFound,
     #[error("there is no such device, or it is not yours")]
@@ -55,6 +57,7 @@ impl Fault for Error {
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::NotFound | Self::NoDevice => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::Challenge(error) => error.class(),
+            Self::CsrfHeaderMissing => (Code::PermissionDenied, ErrorReason::CsrfHeaderMissing),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),

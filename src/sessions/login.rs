@@ -162,9 +162,7 @@ async fn refuse(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Err
         return if heard { Ok(told) } else { lock(app, facts, attempt).await };
     }
     attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
-    if attempt.outcome.verdict() == Some(Verdict::Wrong) {
-        follow_up(app, facts, attempt).await?;
-    }
+    follow_up(app, facts, attempt).await?;
     Ok(Error::InvalidCredentials)
 }
 
@@ -176,11 +174,14 @@ pub(super) async fn lock(app: &App, facts: &Facts, attempt: Attempt) -> Result<E
 }
 
 /// Counts once more, now that the failure stands there: of many at once, the last one sees that they make a lock.
+///
+/// What was locked before is counted as well, and in vain: it must cost the same.
 async fn follow_up(app: &App, facts: &Facts, attempt: Attempt) -> Result<(), Error> {
     let counts = attempts::counts(&app.db, app, facts, attempt.target, attempt.account).await?;
     let on_known_device = attempt.target.device.is_some();
     let standing = guessing::judge(&counts, on_known_device, &app.config.guessing, app.clock.now());
-    if standing.locked || standing.off {
+    let failed = attempt.outcome.verdict() == Some(Verdict::Wrong);
+    if failed && (standing.locked || standing.off) {
         let tx = app.db.begin_write().await?;
         app.queue.enqueue(&tx, &FollowUpLock::of(&attempt)).await?;
         tx.commit().await?;

@@ -3,18 +3,24 @@
 use tonic::Status;
 
 use super::{
+    Error,
     begin::{SignedIn, Tokens},
     device_store::SeenDevice,
     end::Scope,
     login::{Credentials, DeviceTokenText},
+    own::Renamed,
     refresh::Refreshed,
 };
 use crate::{
     accounts, challenges,
     entity::session::{self, Transport},
-    kernel::{Password, Timestamp, ids::SessionId, text},
+    kernel::{
+        Password, Timestamp,
+        ids::{Id, SessionId},
+        text,
+    },
     pb,
-    rpc::{Fields, convert},
+    rpc::{Fields, Refusal, convert},
 };
 
 const MAX_DEVICE_NAME: usize = 100;
@@ -28,6 +34,12 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
     let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
     fields.expect(message.device_token.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
+    let transport = match pb::SessionTransport::try_from(message.session_transport) {
+        Ok(pb::SessionTransport::Unspecified | pb::SessionTransport::Bearer) => Some(Transport::Bearer),
+        Ok(pb::SessionTransport::Cookie) => Some(Transport::Cookie),
+        Err(_) => None,
+    };
+    fields.expect(transport.is_some(), "session_transport", "must be BEARER or COOKIE");
     fields.expect(!message.password.is_empty(), "password", "must not be empty");
     fields.expect(message.password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
     fields.finish(|| {
@@ -36,7 +48,7 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
             password: Password::new(&message.password),
             device_name: device_name?,
             remember_device: message.remember_device,
-            transport: Transport::Bearer,
+            transport: transport?,
             solution,
             device_token: (!message.device_token.is_empty()).then(|| DeviceTokenText(message.device_token.clone())),
         })
@@ -57,11 +69,39 @@ pub fn scope(message: pb::LogoutRequest) -> Result<Scope, Status> {
     fields.finish(|| scope)
 }
 
-fn tokens(tokens: Tokens) -> pb::Tokens {
+/// Which session, and its new name. `current` is the session of the call.
+pub fn rename(message: &pb::UpdateSessionRequest, current: SessionId) -> Result<(SessionId, String), Status> {
+    let paths = message.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
+    if paths.is_empty() || paths.iter().any(|path| path != "device_name") {
+        return Err(Refusal::UpdateMaskInvalid("device_name alone can be changed, and must be named".into()).into());
+    }
+    let session = message.session.clone().unwrap_or_default();
+    let mut fields = Fields::default();
+    let name = fields.read("session.device_name", text::optional_line(&session.device_name, MAX_DEVICE_NAME));
+    let name = fields.finish(|| name)?;
+    Ok((session_or(&session.session_id, current)?, name))
+}
+
+/// An id that may be left out for the session of the call. What is no id is answered like one of nobody.
+pub fn session_or(id: &str, current: SessionId) -> Result<SessionId, Error> {
+    if id.is_empty() { Ok(current) } else { SessionId::parse(id).map_err(|_| Error::NotFound) }
+}
+
+pub fn resume_after(message: pb::WatchSessionRequest) -> Result<i64, Status> {
+    let mut fields = Fields::default();
+    fields.expect(message.resume_after_sequence >= 0, "resume_after_sequence", "must not be negative");
+    fields.finish(|| Some(message.resume_after_sequence))
+}
+
+/// What travels in a cookie does not stand in the message as well.
+fn tokens(tokens: Tokens, transport: Transport) -> pb::Tokens {
     pb::Tokens {
         access_token: tokens.access.token,
         access_token_lifetime: Some(convert::duration(tokens.access.lifetime)),
-        refresh_token: tokens.refresh,
+        refresh_token: match transport {
+            Transport::Bearer => tokens.refresh,
+            Transport::Cookie => String::new(),
+        },
         refresh_token_lifetime: Some(convert::duration(tokens.refresh_lifetime)),
     }
 }
@@ -79,6 +119,13 @@ pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
         idle_expire_time: Some(convert::timestamp(row.idle_expires_at)),
         absolute_expire_time: Some(convert::timestamp(row.absolute_expires_at)),
         remember_device: row.remember_device,
+        transport: match row.transport {
+            Transport::Bearer => pb::SessionTransport::Bearer,
+            Transport::Cookie => pb::SessionTransport::Cookie,
+        }
+        .into(),
+        second_factor_time: row.second_factor_at.map(convert::timestamp),
+        authenticate_time: Some(convert::timestamp(row.authenticated_at)),
         device_id: row.device_id.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
@@ -98,6 +145,14 @@ pub fn device(seen: &SeenDevice, now: Timestamp) -> pb::Device {
     }
 }
 
+pub fn renamed(renamed: &Renamed) -> pb::UpdateSessionResponse {
+    pb::UpdateSessionResponse { session: Some(session(&renamed.session, renamed.current)) }
+}
+
+pub fn logged_out(ended: &[SessionId]) -> pb::LogoutResponse {
+    pb::LogoutResponse { ended_count: i32::try_from(ended.len()).unwrap_or(i32::MAX) }
+}
+
 pub fn signed_in(begun: SignedIn) -> pb::LoginResponse {
     let signed_in = pb::SignedIn {
         session: Some(session(&begun.session, begun.session.id)),
@@ -106,14 +161,14 @@ pub fn signed_in(begun: SignedIn) -> pb::LoginResponse {
         server_time: Some(convert::timestamp(begun.at)),
         device_id: begun.session.device_id.map(|id| id.to_string()).unwrap_or_default(),
         device_token: begun.device_token.unwrap_or_default(),
-        tokens: Some(tokens(begun.tokens)),
+        tokens: Some(tokens(begun.tokens, begun.session.transport)),
     };
     pb::LoginResponse { outcome: Some(pb::login_response::Outcome::SignedIn(signed_in)) }
 }
 
 pub fn refreshed(refreshed: Refreshed) -> pb::RefreshSessionResponse {
     pb::RefreshSessionResponse {
-        tokens: Some(tokens(refreshed.tokens)),
+        tokens: Some(tokens(refreshed.tokens, refreshed.transport)),
         server_time: Some(convert::timestamp(refreshed.at)),
         session_id: refreshed.session.to_string(),
         replayed: refreshed.replayed,

@@ -3,6 +3,7 @@
 //! Everything cryptographic stands here, behind types that say what they are for; features hold no key. All of it
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
+mod breached;
 mod keys;
 mod paseto;
 mod passwords;
@@ -10,6 +11,7 @@ mod pool;
 mod seal;
 
 pub use self::{
+    breached::{Breached, encode as encode_common},
     keys::Keys,
     paseto::Paseto,
     passwords::{Hasher, Verdict},

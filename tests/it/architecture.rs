@@ -33,7 +33,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 11] = [
+const FEATURES: [&str; 12] = [
     "accounts",
     "admin",
     "applications",
@@ -41,6 +41,7 @@ const FEATURES: [&str; 11] = [
     "challenges",
     "review",
     "search",
+    "security",
     "sessions",
     "storage",
     "submissions",
@@ -54,7 +55,7 @@ const RAW_SQL: [&str; 1] = ["src/search/store.rs"];
 const ENGINE: &str = "src/db/";
 
 /// Parts of a feature's gRPC face that have a file of their own: streams.
-const STREAMS: [&str; 2] = ["src/storage/pump.rs", "src/submissions/watch.rs"];
+const STREAMS: [&str; 3] = ["src/sessions/watch.rs", "src/storage/pump.rs", "src/submissions/watch.rs"];
 
 /// A source file without its tests and comments.
 struct Source {

@@ -266,6 +266,7 @@ async fn refusals_are_equal_to_the_byte_and_cost_the_same() {
     assert_eq!([told(1), told(2)], [told(0); 2], "unknown and unverified as wrong");
     assert_eq!(told(4), told(3), "locked as locked, whether there is an account or not");
     assert_eq!((told(0).0, told(3).0), (false, true));
+    assert_eq!(told(3).1, told(0).1 + 1, "locked as wrong, but for the challenge that is spent");
 
     // Only who knows the password hears more, and nobody while it is locked.
     let refused = from(30).login_solving(words(&waiting.email, PASSWORD)).await.unwrap_err();

@@ -37,11 +37,14 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/Login", 10, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 4, None),
+    ("SessionService/GetSession", 1, None),
+    ("SessionService/UpdateSession", 4, None),
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 5, None),
     ("SessionService/ListDevices", 1, None),
     ("SessionService/ForgetDevice", 5, None),
     ("SessionService/GetChallenge", 0, None),
+    ("SessionService/WatchSession", 1, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 5, Some(6)),
     ("StorageService/WriteUpload", 6, None),
@@ -146,17 +149,28 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     person.whoami().await.unwrap();
     let sessions = pb::ListSessionsRequest::default();
     meter.of("SessionService/ListSessions", person.sessions().list_sessions(sessions)).await;
+    let get = pb::GetSessionRequest::default();
+    meter.of("SessionService/GetSession", person.sessions().get_session(get)).await;
+    let rename = pb::UpdateSessionRequest {
+        session: Some(pb::Session { device_name: "Desk".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
+        ..Default::default()
+    };
+    meter.of("SessionService/UpdateSession", person.sessions().update_session(rename)).await;
+    let watch = pb::WatchSessionRequest::default();
+    let first = async { person.sessions().watch_session(watch).await?.into_inner().message().await };
+    meter.of("SessionService/WatchSession", first).await;
     let (phone, tablet) = (person.on_another_device("Phone").await, person.on_another_device("Tablet").await);
     let revoke = pb::RevokeSessionRequest { session_id: phone.session_id().to_owned() };
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;
     meter.of("SessionService/Logout", tablet.sessions().logout(pb::LogoutRequest::default())).await;
     person.remember(&email).await;
-    let devices = person.sessions().list_devices(pb::ListDevicesRequest::default());
-    let listed = meter.of("SessionService/ListDevices", devices).await.into_inner();
+    let all = pb::ListDevicesRequest::default();
+    let listed = meter.of("SessionService/ListDevices", person.sessions().list_devices(all)).await.into_inner();
     let forget = pb::ForgetDeviceRequest { device_id: listed.devices[0].device_id.clone(), ..Default::default() };
     meter.of("SessionService/ForgetDevice", person.sessions().forget_device(forget)).await;
-    let challenge = anyone.sessions().get_challenge(pb::GetChallengeRequest {});
-    meter.of("SessionService/GetChallenge", challenge).await;
+    let ask = pb::GetChallengeRequest {};
+    meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(ask)).await;
 
     let mut applications = Vec::new();
     for stage_name in ["One", "Two"] {
