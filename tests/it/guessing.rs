@@ -57,6 +57,7 @@ async fn from_the_third_failure_on_a_challenge_is_wanted_before_the_password() {
     let other = caller_from(&world, address(1));
     let refused = other.try_login(right_words(ANA)).await.unwrap_err();
     assert!(wants_challenge(&refused), "{refused:?}");
+    world.advance(Duration::from_secs(1));
     signed_in(other.login_solving(right_words(ANA)).await);
 
     // The success undoes the failures of strangers, not those of the network that they came from.
@@ -65,6 +66,7 @@ async fn from_the_third_failure_on_a_challenge_is_wanted_before_the_password() {
     assert!(wants_challenge(&stranger.try_login(right_words(ANA)).await.unwrap_err()));
     world.advance(14 * MINUTE);
     signed_in(stranger.try_login(right_words(ANA)).await);
+    world.run_jobs().await;
 }
 
 #[tokio::test]
@@ -101,6 +103,7 @@ async fn failures_that_are_far_apart_lock_nobody() {
         world.advance(4 * MINUTE);
     }
     signed_in(stranger.login_solving(right_words(ANA)).await);
+    world.run_jobs().await;
 }
 
 #[tokio::test]
