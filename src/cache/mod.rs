@@ -18,8 +18,8 @@ use std::{
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-use self::windows::Windows;
 pub use self::windows::Limit;
+use self::windows::Windows;
 use crate::kernel::{
     Digest, Roles, Timestamp,
     ids::{AccountId, JobId, SessionId, SubmissionId},

@@ -64,12 +64,7 @@ struct Shared {
 
 impl<S> Gate<S> {
     /// `tasks` tracks the running handlers, for the drain to wait for.
-    pub fn new(
-        inner: S,
-        authenticate: Arc<dyn Authenticate>,
-        limit: Arc<dyn Limit>,
-        tasks: TaskTracker,
-    ) -> Self {
+    pub fn new(inner: S, authenticate: Arc<dyn Authenticate>, limit: Arc<dyn Limit>, tasks: TaskTracker) -> Self {
         Self { inner, shared: Arc::new(Shared { authenticate, limit, tasks }) }
     }
 }

@@ -180,10 +180,7 @@ struct Addresses {
 
 impl Addresses {
     fn new(config: &ServerConfig) -> Self {
-        Self {
-            seats: Arc::default(),
-            config: Arc::new(config.clone()),
-        }
+        Self { seats: Arc::default(), config: Arc::new(config.clone()) }
     }
 
     /// A seat for one more connection; `None` if this address has too many.
