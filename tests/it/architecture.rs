@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -23,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
     ("audit", &["kernel", "db", "entity", "app"]),
+    ("limits", &["kernel", "config", "cache", "app", "rpc"]),
     ("notifications", &["kernel", "db", "entity", "mail", "app", "jobs"]),
     ("main", &["cli", "logging"]),
     ("lib", &[]),

@@ -15,6 +15,7 @@ mod cookies;
 mod crash;
 mod http;
 mod letters;
+mod limits;
 mod paging;
 mod plans;
 mod privacy;
