@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
-use tonic_types::{ErrorDetails, FieldViolation};
+use tonic_types::ErrorDetails;
 
 use super::password::Rejected;
 use crate::{
@@ -43,16 +43,14 @@ impl Fault for Error {
 
     fn facts(&self) -> HashMap<String, String> {
         match self {
-            Self::PasswordRejected(why) => HashMap::from([(why.key().to_owned(), "true".to_owned())]),
+            Self::PasswordRejected(why) => why.facts(),
             _ => HashMap::new(),
         }
     }
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::PasswordRejected(why) => {
-                details.set_bad_request(vec![FieldViolation::new("password", why.to_string())]);
-            }
+            Self::PasswordRejected(why) => why.describe("password", details),
             Self::Capacity(_) => {
                 details.set_retry_info(Some(std::time::Duration::from_secs(2)));
             }
