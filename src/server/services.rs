@@ -28,7 +28,7 @@ use crate::{
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
-    security::AccountRpc,
+    security::{self, AccountRpc},
     sessions::{AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
@@ -51,6 +51,7 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .service(grpc_services(app, health)?.prepare());
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
+        .merge(security::page::router(app.clone()))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))
