@@ -7,7 +7,9 @@ use crate::{
     app::App,
     challenges,
     jobs::{Registry, SweepJobs, Worker},
-    notifications, sessions,
+    notifications,
+    security::{SendReset, SweepProofs},
+    sessions,
     storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
 };
 
@@ -21,6 +23,8 @@ pub fn registry() -> Registry {
         .with::<sessions::FollowUpLock>()
         .with_schedule::<challenges::SweepChallenges>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with::<SendReset>()
+        .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
         .with_schedule::<Sweep>(Duration::from_mins(5))

@@ -10,8 +10,9 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Error, VerifiedBy,
-    registration::{self, link_digest},
+    Error,
+    proof::{Shown, link_digest},
+    registration,
 };
 use crate::{app::App, kernel::Facts, pages, rpc::fault};
 
@@ -36,7 +37,7 @@ async fn verify(
     axum::Extension(facts): axum::Extension<Facts>,
     Form(link): Form<Link>,
 ) -> Response {
-    let proof = VerifiedBy::Link(link_digest(&link.token));
+    let proof = Shown::Link(link_digest(&link.token));
     // On a task of its own, as every handler that opens a transaction.
     let verified = tokio::spawn(async move { registration::verify(&app, &facts, proof, &()).await }).await;
     match verified {

@@ -1,8 +1,10 @@
-//! What instances tell each other, and may forget: ended sessions, changed roles, wake-ups for watchers.
+//! What instances tell each other, and may forget: ended sessions, changed roles, wake-ups for watchers, counts of calls.
 //!
 //! Today everything lives in this process; Redis will stand behind the same type. The database stays the truth, and no
 //! access token is verified by asking the cache's other side: sets are read from the database each second as well (see
 //! [`crate::sessions`]), the cache only makes it faster.
+
+mod windows;
 
 use std::{
     collections::HashMap,
@@ -10,13 +12,16 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
+pub use self::windows::Limit;
+use self::windows::Windows;
 use crate::kernel::{
-    Roles, Timestamp,
+    Digest, Roles, Timestamp,
     ids::{AccountId, JobId, SessionId, SubmissionId},
 };
 
@@ -45,6 +50,7 @@ pub struct Cache {
     /// Sessions that were signalled as opened, and when, so that each is signalled once.
     opened: Arc<RwLock<HashMap<SessionId, Timestamp>>>,
     watchers: Arc<AtomicUsize>,
+    windows: Windows,
     revoked: Arc<RwLock<HashMap<SessionId, Revoked>>>,
     roles: Arc<RwLock<HashMap<AccountId, CurrentRoles>>>,
 }
@@ -81,6 +87,7 @@ impl Cache {
             signals,
             opened: Arc::default(),
             watchers: Arc::default(),
+            windows: Windows::default(),
             revoked: Arc::default(),
             roles: Arc::default(),
         }
@@ -93,6 +100,16 @@ impl Cache {
 
     pub fn listen(&self) -> broadcast::Receiver<Signal> {
         self.signals.subscribe()
+    }
+
+    /// Counts one more under `key` in a sliding window, or says after which time there is room. Calls at the same
+    /// moment are counted one after the other.
+    ///
+    /// # Errors
+    /// How long to wait; nothing was counted.
+    #[expect(clippy::unused_async, reason = "a shared cache will be asked over the network")]
+    pub async fn take(&self, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
+        self.windows.take(key, limit, now)
     }
 
     /// Signals a session that was opened; each only once.

@@ -10,6 +10,7 @@ mod challenges;
 mod database;
 mod devices;
 mod guessing;
+mod limits;
 mod load;
 mod log;
 mod mail;
@@ -30,12 +31,13 @@ pub use self::{
     database::DatabaseConfig,
     devices::DevicesConfig,
     guessing::GuessingConfig,
+    limits::LimitsConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
     mail::MailConfig,
     objects::ObjectsConfig,
     passwords::PasswordsConfig,
-    server::ServerConfig,
+    server::{ForwardedHeader, ServerConfig},
     sessions::SessionsConfig,
     uploads::UploadsConfig,
     web::WebConfig,
@@ -46,6 +48,11 @@ pub use self::{
 pub trait Section: Default + Serialize + for<'de> Deserialize<'de> {
     /// The table's name in TOML, and the word after `BACKLINE_` in the environment.
     const NAME: &'static str;
+
+    /// What holds where nothing is given.
+    fn defaults(_: Mode) -> Self {
+        Self::default()
+    }
 
     fn check(&self, mode: Mode, problems: &mut Problems);
 }
@@ -79,6 +86,7 @@ pub struct Config {
     pub guessing: GuessingConfig,
     pub challenges: ChallengesConfig,
     pub devices: DevicesConfig,
+    pub limits: LimitsConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub log: LogConfig,

@@ -84,8 +84,8 @@ pub async fn unlock(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), D
     upsert(tx, row, None).await.map(drop)
 }
 
-/// Forgets all failures on an account's old password, and turns the password on again. For whoever sets a new one after
-/// a proof of the mailbox, in the same transaction.
+/// Forgets all failures on an account's old password, and turns the password on again. For whoever sets a new one, in
+/// the same transaction.
 ///
 /// # Errors
 /// When the database fails.
@@ -102,17 +102,7 @@ pub async fn password_reset(tx: &WriteTx, app: &App, account: AccountId) -> Resu
     upsert(tx, row, None).await.map(drop)
 }
 
-/// Turns an account's password off for strangers until it is reset: an intruder may know it. Known devices go on; forget
-/// them too, if the intruder may have one.
-///
-/// # Errors
-/// When the database fails.
-pub async fn turn_password_off(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), DbErr> {
-    let row = ActiveModel { password_off_at: Set(Some(app.clock.now())), ..nothing(account) };
-    upsert(tx, row, None).await.map(drop)
-}
-
-/// Whether and since when an account's password is off.
+/// Since when an account's password is off for strangers, after too many failures in a row.
 ///
 /// # Errors
 /// When the database fails.

@@ -40,9 +40,11 @@ mod wire;
 
 pub use self::{
     access::AccessTokens,
+    end::end,
     error::Error,
     follow::follow_changes,
-    guard::{password_off_at, password_reset, turn_password_off, unlock},
+    guard::{password_off_at, password_reset, unlock},
     jobs::{FollowUpLock, SweepSessions},
     service::SessionRpc,
+    store::Which,
 };

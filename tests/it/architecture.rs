@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
     ("audit", &["kernel", "db", "entity", "app"]),
+    ("limits", &["kernel", "config", "cache", "app", "rpc"]),
     ("notifications", &["kernel", "db", "entity", "mail", "app", "jobs"]),
     ("main", &["cli", "logging"]),
     ("lib", &[]),

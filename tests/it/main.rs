@@ -18,6 +18,7 @@ mod devices;
 mod guessing;
 mod http;
 mod letters;
+mod limits;
 mod paging;
 mod plans;
 mod privacy;

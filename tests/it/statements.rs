@@ -55,7 +55,7 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("StorageService/CreateDownloadUrl", 4, None),
     ("StorageService/ReadObject", 1, None),
     ("SubmissionService/CreateSubmission", 7, None),
-    ("SubmissionService/SubmitSubmission", 11, None),
+    ("SubmissionService/SubmitSubmission", 12, None),
     ("SubmissionService/WithdrawSubmission", 7, None),
     ("SubmissionService/GetSubmission", 1, None),
     ("SubmissionService/ListSubmissions", 1, None),
