@@ -142,6 +142,12 @@ async fn a_known_device_is_locked_by_itself() {
     world.advance(MINUTE);
     home.fail(ANA, &token, 5).await;
     assert_refused(home.login_solving(with_token(&token, right_words(ANA))).await);
+    // However late the letter is written.
+    world.advance(16 * MINUTE);
+    world.run_jobs().await;
+    let letters = world.letters_to(ANA);
+    assert_eq!(letters.iter().filter(|letter| letter.subject.contains("paused")).count(), 1, "the owner hears of it");
+    home.fail(ANA, &token, 5).await;
 
     // Strangers may sign in meanwhile, and their success ends nothing for the device.
     world.advance(MINUTE);
@@ -151,8 +157,6 @@ async fn a_known_device_is_locked_by_itself() {
     world.advance(14 * MINUTE);
     signed_in(home.login_solving(with_token(&token, right_words(ANA))).await);
     world.run_jobs().await;
-    let locked = world.letters_to(ANA).iter().filter(|letter| letter.subject.contains("paused")).count();
-    assert_eq!(locked, 1, "the owner hears of it");
 }
 
 #[tokio::test]
