@@ -8,6 +8,8 @@
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
 //! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
+//!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
 //!   [`challenges`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`notifications`], [`audit`]
 //! - [`limits`]: how often anyone may do something

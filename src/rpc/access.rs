@@ -100,11 +100,12 @@ pub const fn of(rpc: Rpc) -> Access {
 
         Rpc::SessionLogin => anyone(Password),
         Rpc::SessionRefreshSession => anyone(Write),
-        Rpc::SessionGetChallenge => anyone(Read),
-        Rpc::SessionGetSession | Rpc::SessionListSessions | Rpc::SessionListDevices => signed_in(Read),
-        Rpc::SessionForgetDevice => signed_in(Write).fresh(),
+        Rpc::SessionGetSession | Rpc::SessionListSessions => signed_in(Read),
         Rpc::SessionLogout | Rpc::SessionRevokeSession | Rpc::SessionUpdateSession => signed_in(Write),
         Rpc::SessionWatchSession => signed_in(Watch),
+        Rpc::SessionGetChallenge => anyone(Read),
+        Rpc::SessionListDevices => signed_in(Read),
+        Rpc::SessionForgetDevice => signed_in(Write).fresh(),
 
         Rpc::ApplicationGetMyApplication => signed_in(Read),
         Rpc::ApplicationCreateApplication | Rpc::ApplicationSubmitApplication => signed_in(Write),

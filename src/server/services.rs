@@ -51,8 +51,8 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .service(grpc_services(app, health)?.prepare());
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
-        .merge(sessions::page::router(app.clone()))
         .merge(security::page::router(app.clone()))
+        .merge(sessions::page::router(app.clone()))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))

@@ -171,11 +171,11 @@ pub async fn open(
     let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", session.id)
         .with(serde_json::json!({ "ended": ended.len() }));
     audit::write(&tx, app, Some(facts), event).await?;
-    let (cache, owner, id, at) = (app.cache.clone(), account.id, session.id, session.created_at);
-    tx.after_commit(move || cache.opened(owner, id, at));
+    let (cache, owner, id, now) = (app.cache.clone(), account.id, session.id, session.created_at);
+    tx.after_commit(move || cache.opened(owner, id, now));
     tx.commit().await?;
     let device_token = remembered.token.map(|token| token.expose().to_owned());
-    Ok(SignedIn { tokens, session, account, ended, device_token, at })
+    Ok(SignedIn { tokens, at: session.created_at, session, account, ended, device_token })
 }
 
 /// Ends the least recently used sessions of an account that has too many.

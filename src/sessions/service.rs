@@ -120,6 +120,13 @@ impl SessionService for SessionRpc {
         Ok(Response::new(pb::RevokeSessionResponse {}))
     }
 
+    async fn watch_session(&self, request: Request<pb::WatchSessionRequest>) -> Result<Response<Watch>, Status> {
+        let caller = rpc::caller(&request)?;
+        let resume_after = wire::resume_after(*request.get_ref())?;
+        let watch = watch::open(self.app.clone(), caller, resume_after, Until::of(&request)).await?;
+        Ok(Response::new(watch))
+    }
+
     async fn list_devices(
         &self,
         request: Request<pb::ListDevicesRequest>,
@@ -155,12 +162,5 @@ impl SessionService for SessionRpc {
     ) -> Result<Response<pb::GetChallengeResponse>, Status> {
         let challenge = challenges::offer(&self.app, Level::default())?;
         Ok(Response::new(pb::GetChallengeResponse { challenge: Some(challenges::proto(&challenge)) }))
-    }
-
-    async fn watch_session(&self, request: Request<pb::WatchSessionRequest>) -> Result<Response<Watch>, Status> {
-        let caller = rpc::caller(&request)?;
-        let resume_after = wire::resume_after(*request.get_ref())?;
-        let watch = watch::open(self.app.clone(), caller, resume_after, Until::of(&request)).await?;
-        Ok(Response::new(watch))
     }
 }

@@ -32,14 +32,14 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let mut fields = Fields::default();
     let email = fields.read("email", message.email.parse());
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
-    let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
-    fields.expect(message.device_token.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
     let transport = match pb::SessionTransport::try_from(message.session_transport) {
         Ok(pb::SessionTransport::Unspecified | pb::SessionTransport::Bearer) => Some(Transport::Bearer),
         Ok(pb::SessionTransport::Cookie) => Some(Transport::Cookie),
         Err(_) => None,
     };
     fields.expect(transport.is_some(), "session_transport", "must be BEARER or COOKIE");
+    let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
+    fields.expect(message.device_token.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
     fields.expect(!message.password.is_empty(), "password", "must not be empty");
     fields.expect(message.password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
     fields.finish(|| {

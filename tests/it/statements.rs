@@ -41,10 +41,10 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/UpdateSession", 4, None),
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 5, None),
+    ("SessionService/WatchSession", 1, None),
     ("SessionService/ListDevices", 1, None),
     ("SessionService/ForgetDevice", 5, None),
     ("SessionService/GetChallenge", 0, None),
-    ("SessionService/WatchSession", 1, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 5, Some(6)),
     ("StorageService/WriteUpload", 6, None),
@@ -165,12 +165,12 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;
     meter.of("SessionService/Logout", tablet.sessions().logout(pb::LogoutRequest::default())).await;
     person.remember(&email).await;
-    let all = pb::ListDevicesRequest::default();
-    let listed = meter.of("SessionService/ListDevices", person.sessions().list_devices(all)).await.into_inner();
+    let devices = pb::ListDevicesRequest::default();
+    let listed = meter.of("SessionService/ListDevices", person.sessions().list_devices(devices)).await.into_inner();
     let forget = pb::ForgetDeviceRequest { device_id: listed.devices[0].device_id.clone(), ..Default::default() };
     meter.of("SessionService/ForgetDevice", person.sessions().forget_device(forget)).await;
-    let ask = pb::GetChallengeRequest {};
-    meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(ask)).await;
+    let challenge = pb::GetChallengeRequest {};
+    meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(challenge)).await;
 
     let mut applications = Vec::new();
     for stage_name in ["One", "Two"] {
