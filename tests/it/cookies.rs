@@ -42,6 +42,8 @@ async fn sign_in(world: &World, email: &str) -> (pb::SignedIn, String) {
     };
     let answer = call(world, LOGIN, &[], &request).await;
     let cookie = cookie(&answer.headers).expect("a browser gets a cookie");
+    // The owner hears of a program that was not seen before.
+    world.run_jobs().await;
     let Some(Outcome::SignedIn(signed_in)) = reply::<pb::LoginResponse>(&answer).outcome else { panic!("{answer:?}") };
     (signed_in, cookie)
 }
