@@ -111,6 +111,7 @@ async fn a_cookie_lives_as_long_as_its_session_may_stay_unused() {
     let refused = call(&world, LOGIN, &[], &request).await.grpc();
     assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
     assert_eq!(violations(&refused), ["session_transport"]);
+    world.run_jobs().await;
 }
 
 #[tokio::test]
