@@ -7,7 +7,7 @@
 //!
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
-//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
 //!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`notifications`], [`audit`]
 //! - [`limits`]: how often anyone may do something
@@ -37,6 +37,7 @@ pub mod pb;
 pub mod review;
 pub mod rpc;
 pub mod search;
+pub mod security;
 pub mod server;
 pub mod sessions;
 pub mod storage;

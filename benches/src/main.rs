@@ -1,6 +1,6 @@
 //! Measures a release build of the server from outside, each figure beside a control of the same run.
 //!
-//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|token`, after `cargo build --release`.
+//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token`, after `cargo build --release`.
 
 mod figures;
 mod login;
@@ -8,6 +8,7 @@ mod overload;
 mod refresh;
 mod server;
 mod start;
+mod timing;
 mod token;
 mod upload;
 
@@ -54,6 +55,12 @@ enum Workload {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Whether the time of a refused login tells why it was refused; fails if it does
+    Timing {
+        /// Refused logins of each kind
+        #[arg(long, default_value_t = 2000)]
+        samples: usize,
+    },
     /// What verifying one access token costs
     Token,
 }
@@ -67,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
         Workload::Login { seconds } => login::measure(&args.server, seconds).await,
         Workload::Refresh { seconds, database } => refresh::measure(&args.server, seconds, database.as_deref()).await,
         Workload::Overload { seconds } => overload::measure(&args.server, seconds).await,
+        Workload::Timing { samples } => timing::measure(&args.server, samples).await,
         Workload::Token => token::measure(),
     }
 }

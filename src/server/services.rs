@@ -11,7 +11,7 @@ use tower::{ServiceBuilder, layer::layer_fn};
 
 use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
-    accounts::{self, AccountRpc},
+    accounts,
     admin::AdminRpc,
     app::App,
     applications::ApplicationRpc,
@@ -28,6 +28,7 @@ use crate::{
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
+    security::{self, AccountRpc},
     sessions::{AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
@@ -50,6 +51,7 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .service(grpc_services(app, health)?.prepare());
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
+        .merge(security::page::router(app.clone()))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))

@@ -143,5 +143,5 @@ async fn make_room(
     if surplus.is_empty() {
         return Ok(surplus);
     }
-    end::end(tx, app, account.id, store::Which::These(&surplus), EndCause::Evicted, now).await
+    Ok(end::end(tx, app, account.id, store::Which::These(&surplus), EndCause::Evicted, now).await?)
 }

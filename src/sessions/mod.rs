@@ -27,4 +27,7 @@ mod store;
 mod watch;
 mod wire;
 
-pub use self::{access::AccessTokens, error::Error, follow::follow_changes, jobs::SweepSessions, service::SessionRpc};
+pub use self::{
+    access::AccessTokens, end::end, error::Error, follow::follow_changes, jobs::SweepSessions, service::SessionRpc,
+    store::Which,
+};

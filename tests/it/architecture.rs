@@ -32,13 +32,14 @@ const LAYERS: [(&str, &[&str]); 18] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 11] = [
     "accounts",
     "admin",
     "applications",
     "artists",
     "review",
     "search",
+    "security",
     "sessions",
     "storage",
     "submissions",

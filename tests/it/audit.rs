@@ -35,6 +35,12 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AccountVerifyEmail => Leaves(&["user_created"]),
         Rpc::AccountResendVerification => Leaves(&["user_registration_resent"]),
         Rpc::AccountUpdateAccount => Leaves(&["user_updated"]),
+        Rpc::AccountChangePassword => Leaves(&["authn_password_change"]),
+        Rpc::AccountStartPasswordReset => Leaves(&["authn_password_reset_start"]),
+        Rpc::AccountCompletePasswordReset => Leaves(&["authn_password_reset"]),
+        Rpc::AccountStartEmailChange => Leaves(&["user_email_change_start"]),
+        Rpc::AccountConfirmEmailChange => Leaves(&["user_email_change_confirmed"]),
+        Rpc::AccountUndoSecurityChange => Leaves(&["authn_change_undone"]),
 
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
@@ -71,6 +77,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
 
         Rpc::AccountGetAccount
         | Rpc::SessionGetSession
+        | Rpc::AccountGetPasswordPolicy
+        | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
         | Rpc::SessionWatchSession
         | Rpc::ApplicationGetMyApplication
