@@ -49,9 +49,9 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
+    let pages = Router::new().merge(accounts::page::router(app.clone())).merge(security::page::router(app.clone()));
     let routes = Router::new()
-        .merge(accounts::page::router(app.clone()))
-        .merge(security::page::router(app.clone()))
+        .merge(http::limited(pages, calls))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))
