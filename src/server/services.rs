@@ -29,7 +29,7 @@ use crate::{
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
     security::{self, AccountRpc},
-    sessions::{AccessTokens, SessionRpc},
+    sessions::{self, AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
     tracks::TrackRpc,
@@ -49,7 +49,10 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
-    let pages = Router::new().merge(accounts::page::router(app.clone())).merge(security::page::router(app.clone()));
+    let pages = Router::new()
+        .merge(accounts::page::router(app.clone()))
+        .merge(security::page::router(app.clone()))
+        .merge(sessions::page::router(app.clone()));
     let routes = Router::new()
         .merge(http::limited(pages, calls))
         .merge(storage::http::router(app.clone()))
