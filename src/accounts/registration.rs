@@ -13,6 +13,7 @@ use super::{
 use crate::{
     app::App,
     audit,
+    challenges::Solution,
     db::{WriteTx, violates_uniqueness},
     entity::{account, registration},
     kernel::{
@@ -38,6 +39,8 @@ pub struct NewAccount {
     pub display_name: String,
     pub locale: String,
     pub terms_version: String,
+    /// Of a challenge, if one was wanted before.
+    pub solution: Option<Solution>,
 }
 
 /// The letter of a registration: with its proof, or a word to the owner of a known address.

@@ -8,6 +8,7 @@ use prost::Message;
 use sea_orm::EntityTrait;
 
 use crate::harness::{
+    guests,
     raw::{self, frame},
     *,
 };
@@ -241,6 +242,45 @@ async fn the_pages_of_letters_are_limited_like_the_methods() {
     assert_eq!(world.http(Http::One, http::Method::GET, "/verify?token=a", &[], "").await.status, 200);
     world.advance(Duration::from_secs(wait));
     assert_eq!(post("/verify").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_challenge_comes_long_before_the_refusal() {
+    let settings = [("limits.costly_challenge_per_hour", "2"), ("limits.costly_per_hour", "6")];
+    let world = World::with(&settings).await;
+    let register = async |number: u32, challenge_solution| {
+        let request = pb::RegisterRequest {
+            email: format!("p{number}@example.org"),
+            password: PASSWORD.to_owned(),
+            display_name: "Somebody".into(),
+            request_id: request_id(number),
+            challenge_solution,
+            ..Default::default()
+        };
+        world.anonymous().accounts().register(request).await.map(drop)
+    };
+    register(1, None).await.unwrap();
+    register(2, None).await.unwrap();
+    let refused = register(3, None).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::ChallengeRequired);
+    let solved = Some(guests::solve(&refused));
+    register(3, solved.clone()).await.unwrap();
+    // The lost reply comes again; for another person the solution is spent.
+    register(3, solved.clone()).await.unwrap();
+    let request = pb::StartPasswordResetRequest {
+        email: "p1@example.org".into(),
+        challenge_solution: solved,
+        ..Default::default()
+    };
+    let refused = world.anonymous().accounts().start_password_reset(request).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::ChallengeRequired);
+    wait_of(&register(4, Some(guests::solve(&refused))).await.unwrap_err(), "costly", "6");
+    world.run_jobs().await;
+
+    let bad = pb::ChallengeSolution::default();
+    world.advance(62 * MINUTE);
+    let refused = register(5, Some(bad)).await.unwrap_err();
+    assert_eq!(violations(&refused), ["challenge_solution.kind", "challenge_solution.solution"]);
 }
 
 /// What a call that says it comes `from` there is told, or no refusal.
