@@ -82,8 +82,8 @@ impl Fault for Error {
                 details.set_retry_info(Some(*retry_after));
             }
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             _ => {}
         }
