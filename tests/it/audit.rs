@@ -156,7 +156,9 @@ impl Walk<'_> {
     /// Everything but what is there to be kept of failures.
     async fn contents(&self) -> BTreeMap<String, Vec<String>> {
         let mut contents = rows::all(&self.db).await;
-        contents.remove("login_attempt").expect("attempts to sign in have a table");
+        for kept in ["login_attempt", "password_try"] {
+            contents.remove(kept).expect("attempts have their tables");
+        }
         contents
     }
 }
@@ -212,6 +214,35 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     ana.keep(refreshed.tokens.unwrap());
     ana.whoami().await.unwrap();
     walk.act(&ana, pb::LogoutRequest::default(), calls!(sessions.logout)).await;
+}
+
+/// What guards an account.
+async fn walk_safety(walk: &mut Walk<'_>) {
+    let (world, nobody) = (walk.world, walk.world.anonymous());
+    let eva = world.account("eva").await;
+    let request = pb::StartEmailChangeRequest { new_email: "eva.new@example.org".into(), ..Default::default() };
+    walk.act(&eva, request, calls!(accounts.start_email_change)).await;
+    let token = world.newest_letter_to("eva@example.org").await.token().to_owned();
+    let request = pb::ConfirmEmailChangeRequest { token, ..Default::default() };
+    walk.act(&eva, request, calls!(accounts.confirm_email_change)).await;
+    let request = pb::ChangePasswordRequest {
+        current_password: PASSWORD.into(),
+        new_password: "nine slow clouds above the harbour".into(),
+        ..Default::default()
+    };
+    walk.act(&eva, request, calls!(accounts.change_password)).await;
+    let token = world.newest_letter_to("eva@example.org").await.token().to_owned();
+    let request = pb::UndoSecurityChangeRequest { token, ..Default::default() };
+    walk.act(&nobody, request, calls!(accounts.undo_security_change)).await;
+    world.run_jobs().await;
+    world.advance(Duration::from_mins(1));
+    let request = pb::StartPasswordResetRequest { email: eva.email.clone(), ..Default::default() };
+    walk.act(&nobody, request, calls!(accounts.start_password_reset)).await;
+    let token = world.newest_letter_to("eva@example.org").await.token().to_owned();
+    let new_password = PASSWORD.into();
+    let request = pb::CompletePasswordResetRequest { token, new_password, ..Default::default() };
+    walk.act(&nobody, request, calls!(accounts.complete_password_reset)).await;
+    world.run_jobs().await;
 }
 
 /// From listener to artist. Returns the artist's id.
@@ -328,6 +359,7 @@ async fn no_act_happens_without_its_row_in_the_trail() {
     let mut walk = Walk { world: &world, db: world.db().await, acted: Vec::new() };
     world.expect_error("audit_event");
     walk_identity(&mut walk).await;
+    walk_safety(&mut walk).await;
     let (ana, rui) = (world.login("ana@example.org", PASSWORD).await.unwrap(), world.reviewer("rui").await);
     let artist_id = walk_applications(&mut walk, &ana, &rui).await;
     walk_uploads(&mut walk, &ana).await;

@@ -21,6 +21,7 @@ mod refreshes;
 mod reviews;
 mod search;
 mod search_tracks;
+mod security;
 mod server;
 mod sessions;
 mod statements;
