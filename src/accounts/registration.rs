@@ -19,6 +19,7 @@ use crate::{
         EmailAddress, Facts, Password, Principal, Timestamp,
         ids::{AccountId, Id, RegistrationId},
     },
+    limits,
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -58,6 +59,7 @@ pub async fn register(
 ) -> Result<RegistrationId, Error> {
     let person = Person { email: &new.email, name: &new.display_name, staff: false };
     password::judge(app, &new.password, person).await.map_err(Error::PasswordRejected)?;
+    limits::letter(app, &new.email).await?;
     let password_hash = app.hasher.hash(&new.password).await?;
     let now = app.clock.now();
     let id = RegistrationId::new(now, &app.dice);
@@ -117,6 +119,9 @@ pub async fn resend(
     }
     if pending.resend_after > now {
         return Ok(pending.resend_after.since(now));
+    }
+    if let Err(exceeded) = limits::letter(app, &pending.email).await {
+        return Ok(exceeded.retry_after);
     }
 
     let proof = Proof::throw(app);

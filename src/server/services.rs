@@ -16,6 +16,7 @@ use crate::{
     app::App,
     applications::ApplicationRpc,
     artists::ArtistRpc,
+    limits::Calls,
     pb::{
         DESCRIPTORS, account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
         application_service_server::ApplicationServiceServer, artist_service_server::ArtistServiceServer,
@@ -40,12 +41,13 @@ use crate::{
 /// When the descriptors for reflection or an allowed origin are malformed: a mistake that the first start shows.
 pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result<Router> {
     let authenticate = Arc::new(AccessTokens::new(app.clone()));
+    let calls = Arc::new(Calls::new(app.clone()));
     let grpc = ServiceBuilder::new()
         .layer(http::cors(&app.config)?)
         .layer(http::csrf(&app.config)?)
         .layer(layer_fn(ContentTypeGuard::new))
         .layer(GrpcWebLayer::new())
-        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), tasks.clone())))
+        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
