@@ -344,7 +344,7 @@ async fn letters_tell_the_decision_in_words() {
     You get this letter because you applied as an artist at Backline.
     ");
     // Each decision is told once.
-    assert_eq!((world.letters_to(&ana.email).len(), world.run_jobs().await), (3, 0));
+    assert_eq!((world.letters_to(&ana.email).len(), world.run_jobs().await), (4, 0));
 }
 
 #[tokio::test]

@@ -131,6 +131,7 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     let token = world.newest_letter_to(&email).await.token().to_owned();
     let verify = pb::VerifyEmailRequest { token, ..Default::default() };
     meter.of("AccountService/VerifyEmail", anyone.accounts().verify_email(verify)).await;
+    world.run_jobs().await;
     let channel = world.channel();
     let login = Actor::sign_in(channel, &email, PASSWORD, "Laptop");
     let person = meter.of("SessionService/Login", login).await;
