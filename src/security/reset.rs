@@ -106,6 +106,10 @@ pub async fn complete(
     let proof = proofs::find(app, shown, &[Purpose::ResetPassword]).await?;
     let account = owner(app, proof.account_id).await?;
     password::judge(app, &account, new).await?;
+    // A mailbox is no second factor: who reads the letters is not yet the person.
+    if !account.factor_kinds.is_empty() {
+        return Err(Error::StepUpRequired { methods: account.factor_kinds.to_string() });
+    }
     let hash = app.hasher.hash(new).await?;
 
     let now = app.clock.now();
