@@ -45,6 +45,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
         Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
+        Rpc::SessionForgetDevice => Leaves(&["device_forgotten"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
@@ -81,6 +82,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
         | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
         | Rpc::SessionWatchSession
+        | Rpc::SessionListDevices
+        | Rpc::SessionGetChallenge
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
         | Rpc::ArtistGetArtist
@@ -181,7 +184,7 @@ macro_rules! calls {
     };
 }
 
-// After the macro that it uses.
+// After the macro that they use.
 mod safety;
 
 /// From listener to artist. Returns the artist's id.

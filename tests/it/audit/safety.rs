@@ -1,4 +1,4 @@
-//! The part of the walk that opens accounts and guards them.
+//! The trail of people, and of what guards their accounts.
 
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ pub async fn walk_identity(walk: &mut Walk<'_>) {
     walk.act(&ana, request, calls!(sessions.update_session)).await;
     let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
     walk.act(&ana, request, calls!(sessions.revoke_session)).await;
+    ana.remember("ana@example.org").await;
+    let devices = ana.sessions().list_devices(pb::ListDevicesRequest::default()).await.unwrap().into_inner().devices;
+    let request = pb::ForgetDeviceRequest { device_id: devices[0].device_id.clone(), ..Default::default() };
+    walk.act(&ana, request, calls!(sessions.forget_device)).await;
     let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };
     let refreshed = walk.done(&nobody, request, calls!(sessions.refresh_session)).await;
     ana.keep(refreshed.tokens.unwrap());
