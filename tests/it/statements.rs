@@ -13,7 +13,15 @@ use crate::harness::{database::is_postgres, world::email_of, *};
 /// costs one statement more to look for the first reply, and one to keep it.
 const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/Register", 7, None),
-    ("AccountService/VerifyEmail", 7, None),
+    ("AccountService/VerifyEmail", 9, None),
+    ("AccountService/ChangePassword", 15, None),
+    ("AccountService/StartPasswordReset", 6, None),
+    ("AccountService/CompletePasswordReset", 15, None),
+    ("AccountService/StartEmailChange", 14, None),
+    ("AccountService/ConfirmEmailChange", 19, None),
+    ("AccountService/UndoSecurityChange", 15, None),
+    ("AccountService/GetPasswordPolicy", 0, None),
+    ("AccountService/ListSecurityEvents", 3, None),
     ("AccountService/ResendVerification", 7, None),
     ("AccountService/GetAccount", 1, None),
     ("AccountService/UpdateAccount", 4, None),

@@ -57,4 +57,6 @@ async fn people_of_the_first_release_go_on() {
     let root = world.login("root@example.org", "seventeen blue herons wading").await.unwrap();
     let listed = root.admin().list_accounts(pb::ListAccountsRequest::default()).await.unwrap().into_inner().accounts;
     assert_eq!(listed.len(), 3);
+    // The letters about devices that nothing was known of.
+    world.run_jobs().await;
 }
