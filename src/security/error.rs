@@ -27,6 +27,8 @@ pub enum Error {
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
     AttemptsExhausted,
+    #[error("this account has a second factor; the letter alone sets no password")]
+    StepUpRequired { methods: String },
     #[error("this is your address already")]
     SameAddress,
     #[error("the account has changed meanwhile; read it again")]
@@ -50,6 +52,7 @@ impl Fault for Error {
             Self::TooManyTries { .. } | Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::StepUpRequired { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
@@ -66,6 +69,7 @@ impl Fault for Error {
                 HashMap::from([("scope".to_owned(), SCOPE.to_owned()), ("limit".to_owned(), limit.to_string())])
             }
             Self::TooManyLetters(exceeded) => exceeded.facts(),
+            Self::StepUpRequired { methods } => fact("methods", methods),
             Self::AccountGone => fact("cause", "account_deleted"),
             _ => HashMap::new(),
         }
@@ -74,6 +78,9 @@ impl Fault for Error {
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
             Self::PasswordRejected(why) => why.describe("new_password", details),
+            Self::StepUpRequired { methods } => {
+                details.add_precondition_failure_violation("STEP_UP", methods, "the second factor is still wanted");
+            }
             Self::SameAddress => {
                 details.set_bad_request(vec![FieldViolation::new("new_email", self.to_string())]);
             }

@@ -93,7 +93,7 @@ async fn close_password(tx: &WriteTx, app: &App, mended: &Mended, changes: &[Cha
     if changes.iter().all(|change| matches!(change, Change::SessionReused)) {
         return Ok(false);
     }
-    accounts::update_password_off(tx, mended.account.id, app.clock.now()).await?;
+    sessions::turn_password_off(tx, app, mended.account.id).await?;
     if mended.mailbox_is_theirs {
         reset::send(tx, app, &mended.account).await?;
     }

@@ -102,6 +102,16 @@ pub async fn password_reset(tx: &WriteTx, app: &App, account: AccountId) -> Resu
     upsert(tx, row, None).await.map(drop)
 }
 
+/// Turns an account's password off for strangers until a new one is set. Whoever may know it gets in no more, once the
+/// devices are forgotten too.
+///
+/// # Errors
+/// When the database fails.
+pub async fn turn_password_off(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), DbErr> {
+    let row = ActiveModel { password_off_at: Set(Some(app.clock.now())), ..nothing(account) };
+    upsert(tx, row, None).await.map(drop)
+}
+
 /// Since when an account's password is off for strangers, after too many failures in a row.
 ///
 /// # Errors

@@ -43,7 +43,7 @@ pub use self::{
     end::end,
     error::Error,
     follow::follow_changes,
-    guard::{password_off_at, password_reset, unlock},
+    guard::{password_off_at, password_reset, turn_password_off, unlock},
     jobs::{FollowUpLock, SweepSessions},
     service::SessionRpc,
     store::Which,

@@ -2,6 +2,8 @@
 //!
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
+mod safety;
+
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use backline::rpc::list;
@@ -13,7 +15,15 @@ use crate::harness::{database::is_postgres, world::email_of, *};
 /// costs one statement more to look for the first reply, and one to keep it.
 const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/Register", 7, None),
-    ("AccountService/VerifyEmail", 7, None),
+    ("AccountService/VerifyEmail", 9, None),
+    ("AccountService/ChangePassword", 15, None),
+    ("AccountService/StartPasswordReset", 6, None),
+    ("AccountService/CompletePasswordReset", 15, None),
+    ("AccountService/StartEmailChange", 14, None),
+    ("AccountService/ConfirmEmailChange", 19, None),
+    ("AccountService/UndoSecurityChange", 15, None),
+    ("AccountService/GetPasswordPolicy", 0, None),
+    ("AccountService/ListSecurityEvents", 3, None),
     ("AccountService/ResendVerification", 7, None),
     ("AccountService/GetAccount", 1, None),
     ("AccountService/UpdateAccount", 4, None),
@@ -134,6 +144,7 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     let token = world.newest_letter_to(&email).await.token().to_owned();
     let verify = pb::VerifyEmailRequest { token, ..Default::default() };
     meter.of("AccountService/VerifyEmail", anyone.accounts().verify_email(verify)).await;
+    world.run_jobs().await;
     let channel = world.channel();
     let login = Actor::sign_in(channel, &email, PASSWORD, "Laptop");
     let person = meter.of("SessionService/Login", login).await;
@@ -171,6 +182,8 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     meter.of("SessionService/ForgetDevice", person.sessions().forget_device(forget)).await;
     let challenge = pb::GetChallengeRequest {};
     meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(challenge)).await;
+
+    safety::safety(meter, &person, round).await;
 
     let mut applications = Vec::new();
     for stage_name in ["One", "Two"] {
