@@ -79,6 +79,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         data_dir: given.top("data_dir").unwrap_or_else(|| PathBuf::from("./data")),
         server: given.section(mode),
         web: given.section(mode),
+        apps: given.section(mode),
         database: given.section(mode),
         objects: given.section(mode),
         mail: given.section(mode),
@@ -111,7 +112,7 @@ fn gather(source: &Source, problems: &mut Problems) -> Dict {
         figment = figment.merge((key, value));
     }
     for (key, value) in &source.flags {
-        figment = figment.merge((qualified(key), scalar(value)));
+        figment = figment.merge((qualified(key), scalar(key, value)));
     }
     match figment.extract::<Dict>() {
         Ok(given) => given,
@@ -137,15 +138,18 @@ fn environment(problems: &mut Problems) -> BTreeMap<String, Value> {
             },
             // `config` names the TOML file itself; it was read already.
             None if key == "config" => {}
-            None => drop(plain.insert(qualified(&key), scalar(&value))),
+            None => drop(plain.insert(qualified(&key), scalar(&key, &value))),
         }
     }
     files.extend(plain);
     files
 }
 
-/// Numbers and booleans as such, everything else as text.
-fn scalar(text: &str) -> Value {
+/// Numbers and booleans as such, everything else as text; so is a password, whatever it looks like.
+fn scalar(key: &str, text: &str) -> Value {
+    if key.ends_with("password") || key.ends_with("secret") {
+        return Value::from(text);
+    }
     if let Ok(number) = text.parse::<i64>() {
         return Value::from(number);
     }
@@ -263,6 +267,13 @@ mod tests {
         let config = with_flags(&[("web.allowed_origins", origins), ("server.unlimited_addresses", "::1")]).unwrap();
         assert_eq!((config.web.allowed_origins.len(), config.server.unlimited_addresses.len()), (2, 1));
         assert!(with_flags(&[("web.allowed_origins", "nonsense")]).is_err());
+    }
+
+    #[test]
+    fn a_password_of_digits_is_a_password() {
+        let config = with_flags(&[("mail.username", "backline"), ("mail.password", "0042")]).unwrap();
+        let password = config.mail.password.unwrap();
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&password), "0042");
     }
 
     #[test]

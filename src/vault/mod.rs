@@ -3,14 +3,19 @@
 //! Everything cryptographic stands here, behind types that say what they are for; features hold no key. All of it
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
+mod calibrate;
+mod key_file;
 mod keys;
 mod paseto;
 mod passwords;
+mod ring;
 mod seal;
 
 pub use self::{
-    keys::Keys,
+    calibrate::{Proposal, calibrate},
+    keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,
     passwords::{Full, Hasher, Verdict},
+    ring::{Key, Ring},
     seal::Sealer,
 };
