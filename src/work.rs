@@ -6,7 +6,9 @@ use crate::{
     accounts,
     app::App,
     jobs::{Registry, SweepJobs, Worker},
-    notifications, sessions,
+    notifications,
+    security::{SendReset, SweepProofs},
+    sessions,
     storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
 };
 
@@ -18,6 +20,8 @@ pub fn registry() -> Registry {
         .with::<notifications::SendLetter>()
         .with_schedule::<sessions::SweepSessions>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with::<SendReset>()
+        .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
         .with_schedule::<Sweep>(Duration::from_mins(5))

@@ -3,6 +3,7 @@
 //! Everything cryptographic stands here, behind types that say what they are for; features hold no key. All of it
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
+mod breached;
 mod calibrate;
 mod key_file;
 mod keys;
@@ -12,6 +13,7 @@ mod ring;
 mod seal;
 
 pub use self::{
+    breached::{Breached, encode as encode_common},
     calibrate::{Proposal, calibrate},
     keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,

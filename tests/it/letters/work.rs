@@ -69,5 +69,5 @@ fn artists_hear_what_became_of_a_submission() {
 
     <p class="why" style="margin-top:32px;font-size:14px;color:#555555">You get this letter because you submitted this track at Backline.</p>
     "#);
-    assert!(decided("published", "").starts_with("\"Café <live>\" was published\n"));
+    assert!(decided("published", "").starts_with("“Café <live>” was published\n"));
 }
