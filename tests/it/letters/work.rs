@@ -53,17 +53,17 @@ fn artists_hear_what_became_of_a_submission() {
         written(&Kind::SubmissionDecided { title: "Café <live>".into(), decision, note: note.into() })
     };
     assert_snapshot!(decided("rejected", "The file is silent."), @r#"
-    "Café <live>" was rejected
+    “Café <live>” was rejected
 
-    Your submission "Café <live>" was rejected.
+    Your submission “Café <live>” was rejected.
 
     The reviewers wrote:
     The file is silent.
 
     You get this letter because you submitted this track at Backline.
     ----
-    <h1 style="font-size:22px;line-height:1.3">&quot;Café &lt;live&gt;&quot; was rejected</h1>
-    <p>Your submission &quot;Café &lt;live&gt;&quot; was rejected.</p>
+    <h1 style="font-size:22px;line-height:1.3">“Café &lt;live&gt;” was rejected</h1>
+    <p>Your submission “Café &lt;live&gt;” was rejected.</p>
     <p>The reviewers wrote:</p>
     <blockquote style="white-space:pre-line">The file is silent.</blockquote>
 
