@@ -7,7 +7,10 @@
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
 mod apps;
+mod challenges;
 mod database;
+mod devices;
+mod guessing;
 mod limits;
 mod load;
 mod log;
@@ -26,7 +29,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     apps::AppsConfig,
+    challenges::{ChallengeKind, ChallengesConfig},
     database::DatabaseConfig,
+    devices::DevicesConfig,
+    guessing::GuessingConfig,
     limits::LimitsConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
@@ -81,6 +87,9 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     pub sessions: SessionsConfig,
     pub limits: LimitsConfig,
+    pub guessing: GuessingConfig,
+    pub challenges: ChallengesConfig,
+    pub devices: DevicesConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub log: LogConfig,

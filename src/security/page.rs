@@ -19,12 +19,10 @@ use super::{
     reset, undo,
 };
 use crate::{
-    accounts::{
-        page::{escaped, page, unavailable},
-        proof::{Shown, link_digest},
-    },
+    accounts::proof::{Shown, link_digest},
     app::App,
     kernel::{Facts, Password},
+    pages::{escaped, page, unavailable},
     rpc::fault,
 };
 

@@ -29,7 +29,7 @@ use crate::{
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
     security::{self, AccountRpc},
-    sessions::{AccessTokens, SessionRpc},
+    sessions::{self, AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
     tracks::TrackRpc,
@@ -52,6 +52,7 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
         .merge(security::page::router(app.clone()))
+        .merge(sessions::page::router(app.clone()))
         .merge(storage::http::router(app.clone()))
         .merge(app_links::router(&app.config.apps))
         .fallback_service(grpc);

@@ -9,6 +9,7 @@ mod key_file;
 mod keys;
 mod paseto;
 mod passwords;
+mod pool;
 mod ring;
 mod seal;
 
@@ -17,7 +18,8 @@ pub use self::{
     calibrate::{Proposal, calibrate},
     keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,
-    passwords::{Full, Hasher, Verdict},
+    passwords::{Hasher, Verdict},
+    pool::Full,
     ring::{Key, Ring},
     seal::Sealer,
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -17,9 +17,11 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("mail", &["kernel", "config"]),
     ("objects", &["kernel", "config"]),
     ("vault", &["kernel", "config"]),
+    ("outgoing", &[]),
+    ("pages", &[]),
     ("logging", &["config"]),
     ("rpc", &["pb", "kernel", "db", "entity", "vault"]),
-    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "rpc", "jobs"]),
+    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
     ("audit", &["kernel", "db", "entity", "app"]),
@@ -32,11 +34,12 @@ const LAYERS: [(&str, &[&str]); 18] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 11] = [
+const FEATURES: [&str; 12] = [
     "accounts",
     "admin",
     "applications",
     "artists",
+    "challenges",
     "review",
     "search",
     "security",

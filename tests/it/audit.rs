@@ -45,6 +45,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
         Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
+        Rpc::SessionForgetDevice => Leaves(&["device_forgotten"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
@@ -81,6 +82,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
         | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
         | Rpc::SessionWatchSession
+        | Rpc::SessionListDevices
+        | Rpc::SessionGetChallenge
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
         | Rpc::ArtistGetArtist
@@ -216,6 +219,10 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     walk.act(&ana, request, calls!(sessions.update_session)).await;
     let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
     walk.act(&ana, request, calls!(sessions.revoke_session)).await;
+    ana.remember("ana@example.org").await;
+    let devices = ana.sessions().list_devices(pb::ListDevicesRequest::default()).await.unwrap().into_inner().devices;
+    let request = pb::ForgetDeviceRequest { device_id: devices[0].device_id.clone(), ..Default::default() };
+    walk.act(&ana, request, calls!(sessions.forget_device)).await;
     let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };
     let refreshed = walk.done(&nobody, request, calls!(sessions.refresh_session)).await;
     ana.keep(refreshed.tokens.unwrap());

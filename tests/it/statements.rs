@@ -34,7 +34,7 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("ReviewService/PublishSubmission", 11, None),
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
-    ("SessionService/Login", 9, None),
+    ("SessionService/Login", 10, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 4, None),
     ("SessionService/GetSession", 1, None),
@@ -42,6 +42,9 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 5, None),
     ("SessionService/WatchSession", 1, None),
+    ("SessionService/ListDevices", 1, None),
+    ("SessionService/ForgetDevice", 5, None),
+    ("SessionService/GetChallenge", 0, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 5, Some(6)),
     ("StorageService/WriteUpload", 6, None),
@@ -161,6 +164,13 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     let revoke = pb::RevokeSessionRequest { session_id: phone.session_id().to_owned() };
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;
     meter.of("SessionService/Logout", tablet.sessions().logout(pb::LogoutRequest::default())).await;
+    person.remember(&email).await;
+    let devices = pb::ListDevicesRequest::default();
+    let listed = meter.of("SessionService/ListDevices", person.sessions().list_devices(devices)).await.into_inner();
+    let forget = pb::ForgetDeviceRequest { device_id: listed.devices[0].device_id.clone(), ..Default::default() };
+    meter.of("SessionService/ForgetDevice", person.sessions().forget_device(forget)).await;
+    let challenge = pb::GetChallengeRequest {};
+    meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(challenge)).await;
 
     let mut applications = Vec::new();
     for stage_name in ["One", "Two"] {
