@@ -71,6 +71,7 @@ async fn nobody_notices_a_rotation() {
     let proof = pb::VerifyEmailRequest { registration_id: ben.id.clone(), code, ..Default::default() };
     world.anonymous().accounts().verify_email(proof).await.unwrap();
     world.login(&ben.email, PASSWORD).await.unwrap();
+    world.run_jobs().await;
 }
 
 #[tokio::test]
