@@ -20,6 +20,7 @@ use tracing::info;
 use crate::{
     accounts::{self, NewStaff},
     app::{App, World},
+    audit,
     config::{self, Config, Source},
     kernel::{EmailAddress, Password},
     server::Server,
@@ -72,6 +73,9 @@ enum Command {
     },
     /// Check the settings and report every problem at once
     CheckConfig,
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(Audit),
     /// What only whoever may run commands on this machine may do
     #[command(subcommand)]
     Admin(Admin),
@@ -93,6 +97,16 @@ enum Admin {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Walk along the chain of hashes and name the first row that was changed, added or taken away
+    Verify {
+        /// The first row to look at
+        #[arg(long, default_value_t = 1, value_name = "SEQUENCE")]
+        from: i64,
+    },
+}
+
 impl Cli {
     /// Does what was asked.
     ///
@@ -108,6 +122,7 @@ impl Cli {
                 println!("The configuration is sound.");
                 Ok(())
             }
+            Command::Audit(Audit::Verify { from }) => verify_trail(config, from).await,
             Command::Admin(Admin::Create { email, name, password_stdin }) => {
                 create_administrator(config, &email, name, password_stdin).await
             }
@@ -143,6 +158,10 @@ async fn open(config: Config) -> anyhow::Result<App> {
         }
     } else if !migrations::status(app.db.for_migrations()).await?.is_current() {
         bail!("the database's schema is not this release's; run: backline migrate");
+    }
+    let adopted = audit::adopt(&app).await?;
+    if adopted > 0 {
+        info!(adopted, "rows of the audit trail were taken into its chain");
     }
     Ok(app)
 }
@@ -233,6 +252,21 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
     let account = accounts::create_administrator(&app, NewStaff { email, password, display_name }).await?;
     println!("{} is an administrator and can sign in.", account.id);
     app.db.close().await;
+    Ok(())
+}
+
+async fn verify_trail(config: Config, from: i64) -> anyhow::Result<()> {
+    let app = open(config).await?;
+    let found = audit::verify(&app, audit::Range { from, to: None, after: None, until: None }).await?;
+    app.db.close().await;
+    if let Some((sequence, problem)) = found.broken {
+        bail!("the audit trail is broken at row {sequence}: {problem}");
+    }
+    let end = hex::encode(found.head_hash.as_bytes());
+    println!(
+        "{} rows are as they were written. The end is row {} with the hash {end}.",
+        found.verified, found.head_sequence
+    );
     Ok(())
 }
 

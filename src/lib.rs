@@ -9,7 +9,8 @@
 //! - [`rpc`]: the path of every call, before and after its feature
 //! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
 //!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
-//!   [`notifications`], [`audit`]
+//!   [`notifications`], [`audit`], [`privacy`]
+//! - [`subject`]: a key per person, under which what must stay is sealed
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
@@ -38,6 +39,7 @@ pub mod search;
 pub mod server;
 pub mod sessions;
 pub mod storage;
+pub mod subject;
 pub mod submissions;
 pub mod tracks;
 pub mod vault;

@@ -45,6 +45,11 @@ impl Keys {
     pub fn derived(&self, purpose: &str) -> [u8; 32] {
         *Digest::mac(&self.vault[0], &[b"derived key", purpose.as_bytes()]).as_bytes()
     }
+
+    /// The same for each of the vault's keys, the first one first: for what may have been made before a rotation.
+    pub fn each_derived<'a>(&'a self, purpose: &'a str) -> impl Iterator<Item = [u8; 32]> + 'a {
+        self.vault.iter().map(|key| *Digest::mac(key, &[b"derived key", purpose.as_bytes()]).as_bytes())
+    }
 }
 
 impl std::fmt::Debug for Keys {

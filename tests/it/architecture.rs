@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -22,7 +22,9 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
-    ("audit", &["kernel", "db", "entity", "app"]),
+    ("subject", &["kernel", "db", "entity", "vault", "app"]),
+    // Reading the trail is a service like others; writing it is below every feature.
+    ("audit", &["kernel", "db", "entity", "vault", "app", "subject", "rpc", "pb"]),
     ("notifications", &["kernel", "db", "entity", "mail", "app", "jobs"]),
     ("main", &["cli", "logging"]),
     ("lib", &[]),

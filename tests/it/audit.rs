@@ -6,6 +6,7 @@ use std::{
 };
 
 use backline::{
+    audit::details,
     entity::audit_event::{ActorKind, Entity, Model},
     rpc::{Rpc, RpcRequest, list},
 };
@@ -68,6 +69,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
 
         Rpc::AdminSetRoles => Leaves(&["authz_change"]),
 
+        Rpc::AuditExportEvents => Leaves(&["audit_exported"]),
+
         Rpc::AccountGetAccount
         | Rpc::SessionListSessions
         | Rpc::ApplicationGetMyApplication
@@ -85,6 +88,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
         | Rpc::ReviewListQueue
         | Rpc::SearchSearch
         | Rpc::AdminListAccounts
+        | Rpc::AuditListEvents
+        | Rpc::AuditVerifyChain
         | Rpc::ServerGetServerInfo => Reads,
     }
 }
@@ -135,9 +140,10 @@ impl Walk<'_> {
             Trail::Passes(why) => assert!(actions.is_empty(), "{:?} leaves {actions:?}, though {why}", M::RPC),
             Trail::Reads => panic!("{:?} does not act", M::RPC),
         }
+        let told = details(&self.db, self.world.app(), &new).await.unwrap();
+        assert!(told.iter().all(|told| told.address_prefix.as_deref() == Some("127.0.0.1/32")), "{:?}", M::RPC);
         for row in new {
             assert_eq!(row.request_id, request_id, "{:?}", M::RPC);
-            assert_eq!(row.address_prefix.as_deref(), Some("127.0.0.1/32"));
             assert_eq!(row.created_at, self.world.now());
             assert!(row.subject_id.is_some() && row.actor_kind != ActorKind::System, "{:?}", M::RPC);
         }
@@ -333,6 +339,8 @@ async fn no_act_happens_without_its_row_in_the_trail() {
         ..Default::default()
     };
     walk.act(&root, request, calls!(admin.set_roles)).await;
+    let request = pb::ExportEventsRequest { reason: "The yearly look".into(), ..Default::default() };
+    walk.act(&root, request, calls!(audit.export_events)).await;
 
     for (path, rpc) in list::ALL {
         let acts = !matches!(trail_of(*rpc), Trail::Reads);

@@ -8,6 +8,7 @@ mod applications;
 mod architecture;
 mod artists;
 mod audit;
+mod audit_chain;
 mod cli;
 mod contract;
 mod crash;

@@ -12,53 +12,56 @@ use crate::harness::{database::is_postgres, world::email_of, *};
 /// Every method, its statements on SQLite, and those on PostgreSQL where they differ. Calls carry no request id: that
 /// costs one statement more to look for the first reply, and one to keep it.
 const COSTS: &[(&str, u64, Option<u64>)] = &[
-    ("AccountService/Register", 7, None),
-    ("AccountService/VerifyEmail", 7, None),
-    ("AccountService/ResendVerification", 7, None),
+    ("AccountService/Register", 10, None),
+    ("AccountService/VerifyEmail", 10, None),
+    ("AccountService/ResendVerification", 9, None),
     ("AccountService/GetAccount", 1, None),
-    ("AccountService/UpdateAccount", 4, None),
+    ("AccountService/UpdateAccount", 6, None),
     ("AdminService/ListAccounts", 1, None),
-    ("AdminService/SetRoles", 6, None),
-    ("ApplicationService/CreateApplication", 4, None),
-    ("ApplicationService/SubmitApplication", 4, None),
+    ("AdminService/SetRoles", 8, None),
+    ("AuditService/ListEvents", 2, None),
+    ("AuditService/VerifyChain", 2, None),
+    ("AuditService/ExportEvents", 8, None),
+    ("ApplicationService/CreateApplication", 6, None),
+    ("ApplicationService/SubmitApplication", 6, None),
     ("ApplicationService/GetMyApplication", 1, None),
     ("ApplicationService/ListApplications", 1, None),
-    ("ApplicationService/ApproveApplication", 13, None),
-    ("ApplicationService/RejectApplication", 8, None),
+    ("ApplicationService/ApproveApplication", 14, None),
+    ("ApplicationService/RejectApplication", 10, None),
     ("ArtistService/GetArtist", 1, None),
     ("ArtistService/ListArtists", 1, None),
     ("ReviewService/ListQueue", 3, None),
-    ("ReviewService/StartReview", 6, None),
-    ("ReviewService/ApproveSubmission", 9, None),
-    ("ReviewService/RejectSubmission", 10, None),
-    ("ReviewService/PublishSubmission", 11, None),
+    ("ReviewService/StartReview", 8, None),
+    ("ReviewService/ApproveSubmission", 11, None),
+    ("ReviewService/RejectSubmission", 12, None),
+    ("ReviewService/PublishSubmission", 13, None),
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
-    ("SessionService/Login", 9, None),
+    ("SessionService/Login", 11, None),
     ("SessionService/RefreshSession", 2, None),
-    ("SessionService/Logout", 4, None),
+    ("SessionService/Logout", 6, None),
     ("SessionService/ListSessions", 1, None),
-    ("SessionService/RevokeSession", 5, None),
+    ("SessionService/RevokeSession", 7, None),
     ("StorageService/GetLimits", 0, None),
-    ("StorageService/CreateUpload", 5, Some(6)),
+    ("StorageService/CreateUpload", 7, Some(8)),
     ("StorageService/WriteUpload", 6, None),
     ("StorageService/AppendChunk", 5, None),
     ("StorageService/GetUpload", 1, None),
-    ("StorageService/CompleteUpload", 7, None),
-    ("StorageService/CancelUpload", 6, None),
-    ("StorageService/CreateDownloadUrl", 4, None),
+    ("StorageService/CompleteUpload", 9, None),
+    ("StorageService/CancelUpload", 8, None),
+    ("StorageService/CreateDownloadUrl", 6, None),
     ("StorageService/ReadObject", 1, None),
-    ("SubmissionService/CreateSubmission", 7, None),
-    ("SubmissionService/SubmitSubmission", 11, None),
-    ("SubmissionService/WithdrawSubmission", 7, None),
+    ("SubmissionService/CreateSubmission", 9, None),
+    ("SubmissionService/SubmitSubmission", 13, None),
+    ("SubmissionService/WithdrawSubmission", 9, None),
     ("SubmissionService/GetSubmission", 1, None),
     ("SubmissionService/ListSubmissions", 1, None),
     ("SubmissionService/WatchSubmission", 1, None),
-    ("TrackService/CreateTrack", 6, None),
+    ("TrackService/CreateTrack", 8, None),
     ("TrackService/GetTrack", 1, None),
     ("TrackService/ListTracks", 2, None),
-    ("TrackService/UpdateTrack", 5, None),
-    ("TrackService/DeleteTrack", 6, None),
+    ("TrackService/UpdateTrack", 7, None),
+    ("TrackService/DeleteTrack", 8, None),
 ];
 
 /// Counts calls by the name of their method.
@@ -187,8 +190,24 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
         ..Default::default()
     };
     meter.of("AdminService/SetRoles", sam.admin().set_roles(set_roles)).await;
+    trail(meter, sam).await;
     let info = pb::GetServerInfoRequest {};
     meter.of("ServerService/GetServerInfo", anyone.server().get_server_info(info)).await;
+}
+
+async fn trail(meter: &mut Meter<'_>, sam: &Actor) {
+    let list = pb::ListEventsRequest { page_size: 10, ..Default::default() };
+    let listed = meter.of("AuditService/ListEvents", sam.audit().list_events(list)).await.into_inner();
+    let walk = pb::VerifyChainRequest { to_sequence: 10, ..Default::default() };
+    meter.of("AuditService/VerifyChain", sam.audit().verify_chain(walk)).await;
+    let after_sequence = listed.events[9].sequence;
+    let export = pb::ExportEventsRequest { after_sequence, reason: "A test.".into() };
+    let whole = async {
+        let mut stream = sam.audit().export_events(export).await?.into_inner();
+        while stream.message().await?.is_some() {}
+        Ok(())
+    };
+    meter.of("AuditService/ExportEvents", whole).await;
 }
 
 /// Returns the object that an upload became.
