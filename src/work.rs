@@ -7,7 +7,7 @@ use crate::{
     app::App,
     jobs::{Registry, SweepJobs, Worker},
     notifications, sessions,
-    storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
+    storage::jobs::{ClearStaging, DestroyBlob, FinalizeUpload, Sweep},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -20,6 +20,7 @@ pub fn registry() -> Registry {
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
+        .with::<DestroyBlob>()
         .with_schedule::<Sweep>(Duration::from_mins(5))
         .with_schedule::<SweepJobs>(HOUR)
 }

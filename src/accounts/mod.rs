@@ -17,6 +17,7 @@ mod password;
 mod registration;
 mod roles;
 mod service;
+mod staff;
 mod store;
 mod undo;
 mod wire;
@@ -29,6 +30,7 @@ pub use self::{
     roles::set_roles,
     service::AccountRpc,
     store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
-    undo::{Change, undo_link},
+    staff::count_other_admins,
+    undo::{Change, DELETION_GRACE, spend_deletion_link, undo_link},
     wire::proto,
 };

@@ -9,4 +9,4 @@
 mod jobs;
 mod letters;
 
-pub use self::{jobs::SendLetter, letters::post};
+pub use self::{jobs::SendLetter, letters::{post, recipient_mac}};

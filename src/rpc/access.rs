@@ -92,6 +92,10 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::AccountVerifyEmail | Rpc::AccountResendVerification => anyone(Write),
         Rpc::AccountGetAccount => signed_in(Read),
         Rpc::AccountUpdateAccount => signed_in(Write),
+        Rpc::AccountStartDataExport | Rpc::AccountDeleteAccount => signed_in(Write).fresh(),
+        Rpc::AccountGetDataExport => signed_in(Read),
+        Rpc::AccountDownloadDataExport => signed_in(Export).fresh(),
+        Rpc::AccountCancelDeletion => anyone(Write),
 
         Rpc::SessionLogin => anyone(Password),
         Rpc::SessionRefreshSession => anyone(Write),

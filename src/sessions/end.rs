@@ -32,6 +32,14 @@ pub(super) async fn end(
     Ok(ended)
 }
 
+/// Ends all sessions of an account, in the transaction of what ends them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_all(tx: &WriteTx, app: &App, account: AccountId, cause: EndCause) -> Result<usize, Error> {
+    Ok(end(tx, app, account, store::Which::All, cause, app.clock.now()).await?.len())
+}
+
 /// The cause in `SESSION_REVOKED`'s metadata.
 pub(super) fn cause_name(cause: EndCause) -> &'static str {
     match cause {

@@ -84,6 +84,6 @@ fn judge_pending(pending: &registration::Model, matches: bool) -> Outcome {
 }
 
 /// What counts attempts on one identifier, known or not, without storing it in clear.
-fn identifier_mac(app: &App, email: &EmailAddress) -> Digest {
+pub fn identifier_mac(app: &App, email: &EmailAddress) -> Digest {
     Digest::mac(&app.keys.derived("login identifiers"), &[email.expose().as_bytes()])
 }

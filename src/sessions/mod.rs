@@ -22,4 +22,7 @@ mod service;
 mod store;
 mod wire;
 
-pub use self::{access::AccessTokens, error::Error, follow::follow_changes, jobs::SweepSessions, service::SessionRpc};
+pub use self::{
+    access::AccessTokens, end::end_all, error::Error, follow::follow_changes, jobs::SweepSessions, login::identifier_mac,
+    service::SessionRpc,
+};
