@@ -7,10 +7,11 @@
 //!
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
-//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
 //!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`notifications`], [`audit`], [`privacy`]
 //! - [`subject`]: a key per person, under which what must stay is sealed
+//! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
@@ -28,6 +29,7 @@ pub mod db;
 pub mod entity;
 pub mod jobs;
 pub mod kernel;
+pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod notifications;
@@ -36,6 +38,7 @@ pub mod pb;
 pub mod review;
 pub mod rpc;
 pub mod search;
+pub mod security;
 pub mod server;
 pub mod sessions;
 pub mod storage;

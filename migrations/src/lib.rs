@@ -34,7 +34,7 @@ mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub use self::run::{Error, Status, run, status};
+pub use self::run::{Error, Status, run, run_first, status};
 
 /// Every migration, oldest first.
 struct Migrator;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Changes one's own profile.
-pub async fn update(
+pub async fn update_profile(
     app: &App,
     caller: &Caller,
     profile: &store::Profile,

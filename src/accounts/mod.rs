@@ -7,28 +7,27 @@
 //! - links and codes are stored as hashes, live shortly, and are spent once;
 //! - a change of roles is felt by access tokens that are already out.
 //!
-//! Signing in is [`crate::sessions`]; what staff do to accounts is [`crate::admin`].
+//! Signing in is [`crate::sessions`]; the safety of an account, and the gRPC face of all this, is [`crate::security`];
+//! what staff do to accounts is [`crate::admin`].
 
 mod domain;
 mod error;
 mod jobs;
 pub mod page;
 mod password;
-mod registration;
+pub mod registration;
 mod roles;
-mod service;
 mod staff;
 mod store;
 mod undo;
-mod wire;
+pub mod wire;
 
 pub use self::{
-    domain::{NewStaff, create_administrator},
+    domain::{NewStaff, create_administrator, update_profile},
     error::Error,
     jobs::SweepRegistrations,
     registration::{VerifiedBy, newest_pending},
     roles::set_roles,
-    service::AccountRpc,
     store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
     staff::count_other_admins,
     undo::{Change, DELETION_GRACE, spend_deletion_link, undo_link},

@@ -15,6 +15,7 @@ use crate::{
         Digest, EmailAddress, Facts, Password, Principal, Timestamp,
         ids::{AccountId, Id, RegistrationId},
     },
+    limits,
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -99,6 +100,7 @@ pub async fn register(
     new: NewAccount,
     once: &impl Record<RegistrationId>,
 ) -> Result<RegistrationId, Error> {
+    limits::letter(app, &new.email).await?;
     let password_hash = app.hasher.hash(&new.password).await?;
     let now = app.clock.now();
     let id = RegistrationId::new(now, &app.dice);
@@ -158,6 +160,9 @@ pub async fn resend(
     }
     if pending.resend_after > now {
         return Ok(pending.resend_after.since(now));
+    }
+    if let Err(exceeded) = limits::letter(app, &pending.email).await {
+        return Ok(exceeded.retry_after);
     }
 
     let proof = Proof::throw(app);

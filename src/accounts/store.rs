@@ -73,7 +73,7 @@ pub async fn update_profile(
     Ok(update.exec_with_returning(tx).await?.pop())
 }
 
-/// Notes a sign-in. Also holds the account's row until the commit, so that one person's sign-ins follow each other.
+/// Notes a sign-in or hand-in. Also holds the account's row until the commit, so that one person's follow each other.
 ///
 /// # Errors
 /// When the database fails.

@@ -38,6 +38,12 @@ pub trait Id: Copy + Send + Sync + 'static + From<Uuid> + Into<Uuid> {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
     }
 
+    /// Not greater than any id made in the millisecond of `at` or later: the lower end of a range by age.
+    fn earliest(at: Timestamp) -> Self {
+        let millis = u64::try_from(at.millis()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into()
+    }
+
     fn parse(text: &str) -> Result<Self, InvalidId> {
         text.strip_prefix(Self::PREFIX)
             .and_then(|rest| rest.strip_prefix('_'))
@@ -235,6 +241,8 @@ mod tests {
         let ids: Vec<TrackId> =
             (0..50).map(|step| TrackId::new(Timestamp::from_micros(1_700_000_000_000_000 + step * 2), &dice)).collect();
         assert!(ids.is_sorted());
+        assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_000_098)) < ids[0]);
+        assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_001_000)) > ids[49]);
         assert_eq!(ids[7].to_string().parse(), Ok(ids[7]));
     }
 }

@@ -99,8 +99,9 @@ pub const fn of(rpc: Rpc) -> Access {
 
         Rpc::SessionLogin => anyone(Password),
         Rpc::SessionRefreshSession => anyone(Write),
-        Rpc::SessionListSessions => signed_in(Read),
-        Rpc::SessionLogout | Rpc::SessionRevokeSession => signed_in(Write),
+        Rpc::SessionGetSession | Rpc::SessionListSessions => signed_in(Read),
+        Rpc::SessionLogout | Rpc::SessionRevokeSession | Rpc::SessionUpdateSession => signed_in(Write),
+        Rpc::SessionWatchSession => signed_in(Watch),
 
         Rpc::ApplicationGetMyApplication => signed_in(Read),
         Rpc::ApplicationCreateApplication | Rpc::ApplicationSubmitApplication => signed_in(Write),

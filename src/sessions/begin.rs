@@ -124,6 +124,8 @@ pub async fn open(
     let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", id)
         .with(serde_json::json!({ "ended": ended.len() }));
     audit::write(&tx, app, Some(facts), event).await?;
+    let (cache, owner) = (app.cache.clone(), account.id);
+    tx.after_commit(move || cache.opened(owner, id, now));
     tx.commit().await?;
     let tokens = Tokens { access, refresh: refresh.expose().to_owned(), refresh_lifetime: idle };
     Ok(SignedIn { tokens, session, account, ended, at: now })

@@ -67,8 +67,8 @@ pub enum Scope {
     All,
 }
 
-/// Signs out. Returns how many sessions ended; repeating ends none.
-pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<usize, Error> {
+/// Signs out. Returns which sessions ended; repeating ends none.
+pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<Vec<SessionId>, Error> {
     let which = match scope {
         Scope::This => store::Which::These(std::slice::from_ref(&caller.session)),
         Scope::Others => store::Which::AllBut(caller.session),
@@ -83,7 +83,12 @@ pub async fn revoke(app: &App, caller: &Caller, id: SessionId) -> Result<(), Err
     end_own(app, caller, store::Which::These(&[id]), EndCause::Revoked).await.map(drop)
 }
 
-async fn end_own(app: &App, caller: &Caller, which: store::Which<'_>, cause: EndCause) -> Result<usize, Error> {
+async fn end_own(
+    app: &App,
+    caller: &Caller,
+    which: store::Which<'_>,
+    cause: EndCause,
+) -> Result<Vec<SessionId>, Error> {
     let tx = app.db.begin_write().await?;
     let ended = end(&tx, app, caller.account, which, cause, app.clock.now()).await?;
     if !ended.is_empty() {
@@ -92,5 +97,5 @@ async fn end_own(app: &App, caller: &Caller, which: store::Which<'_>, cause: End
         audit::write(&tx, app, Some(&caller.facts), event).await?;
     }
     tx.commit().await?;
-    Ok(ended.len())
+    Ok(ended)
 }

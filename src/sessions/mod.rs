@@ -7,19 +7,24 @@
 //! - refresh tokens are stored as hashes and rotate on each use; N refreshes at once give one new pair; a lost reply can be
 //!   fetched again for 30 s with the old token; any other use of an old token ends the session and tells its owner;
 //! - a session that ended is refused by its access tokens at once on this instance, within two seconds on the others,
-//!   without a database read per call.
+//!   without a database read per call;
+//! - a browser's refresh token never meets a script: it travels in a cookie, which only `RefreshSession` and `Logout` read,
+//!   and is worth nothing in a message; nor is an app's token in a cookie.
 
 mod access;
 mod begin;
+mod cookie;
 mod end;
 mod error;
 mod follow;
 mod jobs;
 mod login;
+mod own;
 mod refresh;
 mod refresh_token;
 mod service;
 mod store;
+mod watch;
 mod wire;
 
 pub use self::{

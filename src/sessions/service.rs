@@ -2,13 +2,21 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Error, end, login, refresh, store, wire};
+use super::{
+    Error, cookie, end, login, own, refresh,
+    refresh_token::RefreshToken,
+    store,
+    watch::{self, Watch},
+    wire,
+};
 use crate::{
     app::App,
+    entity::session::Transport,
     pb::{self, session_service_server::SessionService},
     rpc::{
         self, Refusal, Rpc, fields,
         page::{self, Query, Slice},
+        watch::Until,
     },
 };
 
@@ -26,11 +34,14 @@ impl SessionRpc {
 
 #[tonic::async_trait]
 impl SessionService for SessionRpc {
+    type WatchSessionStream = Watch;
+
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         let facts = rpc::facts(&request);
         let given = wire::credentials(request.get_ref())?;
         let begun = login::login(&self.app, &facts, given).await?;
-        Ok(Response::new(wire::signed_in(begun)))
+        let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
+        Ok(cookie::give(Response::new(wire::signed_in(begun)), transport, &tokens))
     }
 
     async fn refresh_session(
@@ -38,15 +49,47 @@ impl SessionService for SessionRpc {
         request: Request<pb::RefreshSessionRequest>,
     ) -> Result<Response<pb::RefreshSessionResponse>, Status> {
         let facts = rpc::facts(&request);
-        let refreshed = refresh::refresh(&self.app, &facts, &request.get_ref().refresh_token).await?;
-        Ok(Response::new(wire::refreshed(refreshed)))
+        let in_message = request.get_ref().refresh_token.as_str();
+        let refreshed = if in_message.is_empty() {
+            let in_cookie = cookie::read(request.metadata())?.ok_or(Error::RefreshInvalid)?;
+            refresh::refresh(&self.app, &facts, &in_cookie, Transport::Cookie).await?
+        } else {
+            refresh::refresh(&self.app, &facts, in_message, Transport::Bearer).await?
+        };
+        let (transport, tokens) = (refreshed.transport, refreshed.tokens.clone());
+        Ok(cookie::give(Response::new(wire::refreshed(refreshed)), transport, &tokens))
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {
         let caller = rpc::caller(&request)?;
         let scope = wire::scope(*request.get_ref())?;
+        let in_cookie = cookie::read(request.metadata())?;
         let ended = end::logout(&self.app, &caller, scope).await?;
-        Ok(Response::new(pb::LogoutResponse { ended_count: i32::try_from(ended).unwrap_or(i32::MAX) }))
+        let reply = Response::new(wire::logged_out(&ended));
+        let over = in_cookie.and_then(|token| RefreshToken::parse(&self.app, &token)).map(|token| token.session);
+        Ok(if over.is_some_and(|id| ended.contains(&id)) { cookie::take_away(reply) } else { reply })
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<pb::GetSessionRequest>,
+    ) -> Result<Response<pb::GetSessionResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let id = wire::session_or(&request.get_ref().session_id, caller.session)?;
+        let session = own::get(&self.app, &caller, id).await?;
+        Ok(Response::new(pb::GetSessionResponse { session: Some(wire::session(&session, caller.session)) }))
+    }
+
+    async fn update_session(
+        &self,
+        request: Request<pb::UpdateSessionRequest>,
+    ) -> Result<Response<pb::UpdateSessionResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let (id, name) = wire::rename(message, caller.session)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::renamed)?;
+        let renamed = own::rename(&self.app, &caller, id, &name, &once);
+        once.run(&self.app.db, renamed).await
     }
 
     async fn list_sessions(
@@ -74,5 +117,12 @@ impl SessionService for SessionRpc {
         let id = fields::id_or(&request.get_ref().session_id, || Error::NotFound)?;
         end::revoke(&self.app, &caller, id).await?;
         Ok(Response::new(pb::RevokeSessionResponse {}))
+    }
+
+    async fn watch_session(&self, request: Request<pb::WatchSessionRequest>) -> Result<Response<Watch>, Status> {
+        let caller = rpc::caller(&request)?;
+        let resume_after = wire::resume_after(*request.get_ref())?;
+        let watch = watch::open(self.app.clone(), caller, resume_after, Until::of(&request)).await?;
+        Ok(Response::new(watch))
     }
 }

@@ -3,12 +3,14 @@
 //! Everything cryptographic stands here, behind types that say what they are for; features hold no key. All of it
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
+mod breached;
 mod keys;
 mod paseto;
 mod passwords;
 mod seal;
 
 pub use self::{
+    breached::{Breached, encode as encode_common},
     keys::Keys,
     paseto::Paseto,
     passwords::{Full, Hasher, Verdict},

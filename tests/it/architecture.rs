@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("subject", &["kernel", "db", "entity", "vault", "app"]),
     // Reading the trail is a service like others; writing it is below every feature.
     ("audit", &["kernel", "db", "entity", "vault", "app", "subject", "rpc", "pb"]),
+    ("limits", &["kernel", "config", "cache", "app", "rpc"]),
     ("notifications", &["kernel", "db", "entity", "mail", "app", "jobs"]),
     ("main", &["cli", "logging"]),
     ("lib", &[]),
@@ -33,13 +34,14 @@ const LAYERS: [(&str, &[&str]); 18] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 11] = [
     "accounts",
     "admin",
     "applications",
     "artists",
     "review",
     "search",
+    "security",
     "sessions",
     "storage",
     "submissions",
@@ -53,7 +55,7 @@ const RAW_SQL: [&str; 1] = ["src/search/store.rs"];
 const ENGINE: &str = "src/db/";
 
 /// Parts of a feature's gRPC face that have a file of their own: streams.
-const STREAMS: [&str; 2] = ["src/storage/pump.rs", "src/submissions/watch.rs"];
+const STREAMS: [&str; 3] = ["src/sessions/watch.rs", "src/storage/pump.rs", "src/submissions/watch.rs"];
 
 /// A source file without its tests and comments.
 struct Source {

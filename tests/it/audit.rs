@@ -39,6 +39,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
 
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
+        Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
@@ -72,7 +73,9 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AuditExportEvents => Leaves(&["audit_exported"]),
 
         Rpc::AccountGetAccount
+        | Rpc::SessionGetSession
         | Rpc::SessionListSessions
+        | Rpc::SessionWatchSession
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
         | Rpc::ArtistGetArtist
@@ -203,6 +206,12 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     };
     walk.act(&ana, request, calls!(accounts.update_account)).await;
     let phone = ana.on_another_device("Phone").await;
+    let request = pb::UpdateSessionRequest {
+        session: Some(pb::Session { device_name: "Red phone".into(), ..phone.session.clone() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
+        ..Default::default()
+    };
+    walk.act(&ana, request, calls!(sessions.update_session)).await;
     let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
     walk.act(&ana, request, calls!(sessions.revoke_session)).await;
     let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };

@@ -40,8 +40,11 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/Login", 11, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 6, None),
+    ("SessionService/GetSession", 1, None),
+    ("SessionService/UpdateSession", 6, None),
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 7, None),
+    ("SessionService/WatchSession", 1, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 7, Some(8)),
     ("StorageService/WriteUpload", 6, None),
@@ -52,7 +55,7 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("StorageService/CreateDownloadUrl", 6, None),
     ("StorageService/ReadObject", 1, None),
     ("SubmissionService/CreateSubmission", 9, None),
-    ("SubmissionService/SubmitSubmission", 13, None),
+    ("SubmissionService/SubmitSubmission", 14, None),
     ("SubmissionService/WithdrawSubmission", 9, None),
     ("SubmissionService/GetSubmission", 1, None),
     ("SubmissionService/ListSubmissions", 1, None),
@@ -146,6 +149,17 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     person.whoami().await.unwrap();
     let sessions = pb::ListSessionsRequest::default();
     meter.of("SessionService/ListSessions", person.sessions().list_sessions(sessions)).await;
+    let get = pb::GetSessionRequest::default();
+    meter.of("SessionService/GetSession", person.sessions().get_session(get)).await;
+    let rename = pb::UpdateSessionRequest {
+        session: Some(pb::Session { device_name: "Desk".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
+        ..Default::default()
+    };
+    meter.of("SessionService/UpdateSession", person.sessions().update_session(rename)).await;
+    let watch = pb::WatchSessionRequest::default();
+    let first = async { person.sessions().watch_session(watch).await?.into_inner().message().await };
+    meter.of("SessionService/WatchSession", first).await;
     let (phone, tablet) = (person.on_another_device("Phone").await, person.on_another_device("Tablet").await);
     let revoke = pb::RevokeSessionRequest { session_id: phone.session_id().to_owned() };
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tonic::{Request, Response, Status};
 
-use super::{domain, registration, store, wire};
 use crate::{
+    accounts::{self, registration, wire},
     app::App,
     entity::account,
     kernel::ids::{Id, RegistrationId},
@@ -70,7 +70,7 @@ impl AccountService for AccountRpc {
         request: Request<pb::GetAccountRequest>,
     ) -> Result<Response<pb::GetAccountResponse>, Status> {
         let caller = rpc::caller(&request)?;
-        let account = store::find(&self.app.db, caller.account).await.map_err(Refusal::from)?;
+        let account = accounts::find(&self.app.db, caller.account).await.map_err(Refusal::from)?;
         let account = account.ok_or(Refusal::SessionRevoked { cause: "account_deleted" })?;
         Ok(Response::new(pb::GetAccountResponse { account: Some(wire::proto(&account)) }))
     }
@@ -85,6 +85,6 @@ impl AccountService for AccountRpc {
         let once = self.app.repeats.of(Some(&caller), message, |account: &account::Model| {
             pb::UpdateAccountResponse { account: Some(wire::proto(account)) }
         })?;
-        once.run(&self.app.db, domain::update(&self.app, &caller, &profile, seen, &once)).await
+        once.run(&self.app.db, accounts::update_profile(&self.app, &caller, &profile, seen, &once)).await
     }
 }
