@@ -35,6 +35,7 @@ pub mod mail;
 pub mod notifications;
 pub mod objects;
 pub mod pb;
+pub mod privacy;
 pub mod review;
 pub mod rpc;
 pub mod search;

@@ -6,7 +6,9 @@ use crate::{
     accounts,
     app::App,
     jobs::{Registry, SweepJobs, Worker},
-    notifications, sessions,
+    notifications,
+    privacy::{BuildExport, EraseAccount, EraseDue, SweepExports},
+    sessions,
     storage::jobs::{ClearStaging, DestroyBlob, FinalizeUpload, Sweep},
 };
 
@@ -22,6 +24,10 @@ pub fn registry() -> Registry {
         .with::<ClearStaging>()
         .with::<DestroyBlob>()
         .with_schedule::<Sweep>(Duration::from_mins(5))
+        .with::<BuildExport>()
+        .with::<EraseAccount>()
+        .with_schedule::<EraseDue>(HOUR)
+        .with_schedule::<SweepExports>(HOUR)
         .with_schedule::<SweepJobs>(HOUR)
 }
 

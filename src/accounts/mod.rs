@@ -28,8 +28,8 @@ pub use self::{
     jobs::SweepRegistrations,
     registration::{VerifiedBy, newest_pending},
     roles::set_roles,
-    store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
     staff::count_other_admins,
+    store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
     undo::{Change, DELETION_GRACE, spend_deletion_link, undo_link},
     wire::proto,
 };

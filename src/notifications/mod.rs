@@ -9,4 +9,7 @@
 mod jobs;
 mod letters;
 
-pub use self::{jobs::SendLetter, letters::{post, recipient_mac}};
+pub use self::{
+    jobs::SendLetter,
+    letters::{post, recipient_mac},
+};

@@ -49,7 +49,6 @@ pub enum Error {
 /// Exports that one person may ask for within 24 hours.
 pub const MAX_EXPORTS: u64 = 3;
 
-
 impl Fault for Error {
     fn class(&self) -> (Code, ErrorReason) {
         match self {

@@ -10,7 +10,7 @@
 //!   sealed under it is unreadable in every copy, and a receipt that names no one says how much was erased;
 //! - works that were published keep their facts and files, withdrawn, under the artist's name; everything else goes.
 //!
-//! What a person may ask of these is [`crate::accounts`]' service on the wire; it asks [`PrivacyRpc`].
+//! On the wire it is a part of `AccountService`, which [`crate::security`] puts together from here.
 
 mod archive;
 mod deletion;
@@ -20,7 +20,7 @@ mod export;
 mod jobs;
 pub mod register;
 mod rows;
-mod service;
+pub mod service;
 mod store;
 mod wire;
 mod works;
@@ -30,5 +30,4 @@ pub use self::{
     erasure::erase,
     error::Error,
     jobs::{BuildExport, EraseAccount, EraseDue, SweepExports},
-    service::PrivacyRpc,
 };

@@ -148,7 +148,12 @@ pub const REGISTER: &[Holding] = &[
         Export::Nothing("pieces of files on their way; the files are in the export"),
         Apart(BY_FILES),
     ),
-    holds("upload", &[Account("owner_id")], shown("uploads.json", &["writer_generation", "staged"], "id"), Apart(BY_FILES)),
+    holds(
+        "upload",
+        &[Account("owner_id")],
+        shown("uploads.json", &["writer_generation", "staged"], "id"),
+        Apart(BY_FILES),
+    ),
     holds(
         "account",
         &[Account("id")],

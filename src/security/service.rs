@@ -10,6 +10,7 @@ use crate::{
     entity::account,
     kernel::ids::{Id, RegistrationId},
     pb::{self, account_service_server::AccountService},
+    privacy,
     rpc::{self, Refusal, convert},
 };
 
@@ -86,5 +87,42 @@ impl AccountService for AccountRpc {
             pb::UpdateAccountResponse { account: Some(wire::proto(account)) }
         })?;
         once.run(&self.app.db, accounts::update_profile(&self.app, &caller, &profile, seen, &once)).await
+    }
+
+    async fn start_data_export(
+        &self,
+        request: Request<pb::StartDataExportRequest>,
+    ) -> Result<Response<pb::StartDataExportResponse>, Status> {
+        privacy::service::start_data_export(&self.app, request).await
+    }
+
+    async fn get_data_export(
+        &self,
+        request: Request<pb::GetDataExportRequest>,
+    ) -> Result<Response<pb::GetDataExportResponse>, Status> {
+        privacy::service::get_data_export(&self.app, request).await
+    }
+
+    type DownloadDataExportStream = privacy::service::Pieces;
+
+    async fn download_data_export(
+        &self,
+        request: Request<pb::DownloadDataExportRequest>,
+    ) -> Result<Response<Self::DownloadDataExportStream>, Status> {
+        privacy::service::download_data_export(&self.app, request).await
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<pb::DeleteAccountRequest>,
+    ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
+        privacy::service::delete_account(&self.app, request).await
+    }
+
+    async fn cancel_deletion(
+        &self,
+        request: Request<pb::CancelDeletionRequest>,
+    ) -> Result<Response<pb::CancelDeletionResponse>, Status> {
+        privacy::service::cancel_deletion(&self.app, request).await
     }
 }

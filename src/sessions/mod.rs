@@ -28,6 +28,6 @@ mod watch;
 mod wire;
 
 pub use self::{
-    access::AccessTokens, end::end_all, error::Error, follow::follow_changes, jobs::SweepSessions, login::identifier_mac,
-    service::SessionRpc,
+    access::AccessTokens, end::end_all, error::Error, follow::follow_changes, jobs::SweepSessions,
+    login::identifier_mac, service::SessionRpc,
 };

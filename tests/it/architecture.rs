@@ -34,11 +34,12 @@ const LAYERS: [(&str, &[&str]); 19] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 11] = [
+const FEATURES: [&str; 12] = [
     "accounts",
     "admin",
     "applications",
     "artists",
+    "privacy",
     "review",
     "search",
     "security",

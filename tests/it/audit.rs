@@ -36,6 +36,10 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AccountVerifyEmail => Leaves(&["user_created"]),
         Rpc::AccountResendVerification => Leaves(&["user_registration_resent"]),
         Rpc::AccountUpdateAccount => Leaves(&["user_updated"]),
+        Rpc::AccountStartDataExport => Leaves(&["data_export_started"]),
+        Rpc::AccountDownloadDataExport => Leaves(&["data_export_downloaded"]),
+        Rpc::AccountDeleteAccount => Leaves(&["user_deletion_started"]),
+        Rpc::AccountCancelDeletion => Leaves(&["user_deletion_cancelled"]),
 
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
@@ -73,6 +77,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AuditExportEvents => Leaves(&["audit_exported"]),
 
         Rpc::AccountGetAccount
+        | Rpc::AccountGetDataExport
         | Rpc::SessionGetSession
         | Rpc::SessionListSessions
         | Rpc::SessionWatchSession
@@ -329,6 +334,22 @@ async fn walk_review(walk: &mut Walk<'_>, ana: &Actor, rui: &Actor, artist_id: &
     walk.world.run_jobs().await;
 }
 
+/// A copy of what is held of a person, and the end of it.
+async fn walk_privacy(walk: &mut Walk<'_>) {
+    let (world, nobody) = (walk.world, walk.world.anonymous());
+    let eva = world.account("eva").await;
+    let request = pb::StartDataExportRequest::default();
+    let export_id = walk.act(&eva, request, calls!(accounts.start_data_export)).await.export.unwrap().export_id;
+    world.run_jobs().await;
+    let request = pb::DownloadDataExportRequest { export_id, offset: 0 };
+    walk.act(&eva, request, calls!(accounts.download_data_export)).await;
+    walk.act(&eva, pb::DeleteAccountRequest::default(), calls!(accounts.delete_account)).await;
+    let token = world.newest_letter_to("eva@example.org").await.token().to_owned();
+    let request = pb::CancelDeletionRequest { token, ..Default::default() };
+    walk.act(&nobody, request, calls!(accounts.cancel_deletion)).await;
+    world.run_jobs().await;
+}
+
 #[tokio::test]
 async fn no_act_happens_without_its_row_in_the_trail() {
     let world = World::start().await;
@@ -348,6 +369,7 @@ async fn no_act_happens_without_its_row_in_the_trail() {
         ..Default::default()
     };
     walk.act(&root, request, calls!(admin.set_roles)).await;
+    walk_privacy(&mut walk).await;
     let request = pb::ExportEventsRequest { reason: "The yearly look".into(), ..Default::default() };
     walk.act(&root, request, calls!(audit.export_events)).await;
 

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
-use super::super::{
-    catalog,
-    error::Error,
-    jobs::DestroyBlob,
-    store,
-};
+use super::super::{catalog, error::Error, jobs::DestroyBlob, store};
 use crate::{
     app::App,
     kernel::ids::{AccountId, BlobId},
