@@ -18,10 +18,7 @@ use crate::{
         erasure_receipt::{self, Basis},
         session::EndCause,
     },
-    kernel::{
-        Digest, EmailAddress, Facts, Principal,
-        ids::AccountId,
-    },
+    kernel::{Digest, EmailAddress, Facts, Principal, ids::AccountId},
     notifications,
     objects::ObjectKey,
     sessions, storage, subject,

@@ -59,6 +59,9 @@ pub async fn update_destroyed(tx: &WriteTx, subjects: &[Uuid], now: Timestamp) -
 }
 
 pub async fn delete(tx: &WriteTx, subjects: &[Uuid]) -> Result<u64, DbErr> {
+    if subjects.is_empty() {
+        return Ok(0);
+    }
     let gone = Entity::delete_many().filter(Column::SubjectId.is_in(subjects.iter().copied())).exec(tx).await?;
     Ok(gone.rows_affected)
 }
