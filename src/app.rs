@@ -12,6 +12,7 @@ use crate::{
     kernel::{Clock, Dice},
     mail::{Mailer, Office},
     objects::Objects,
+    outgoing::Outgoing,
     rpc::{once::Repeats, page::Pages},
     vault::{Breached, Hasher, Keys, Paseto, Sealer},
 };
@@ -35,6 +36,7 @@ pub struct App {
     pub breached: Breached,
     pub pages: Pages,
     pub repeats: Repeats,
+    pub outgoing: Outgoing,
 }
 
 /// The parts that a test replaces: time, chance and the mailer.
@@ -81,6 +83,7 @@ impl App {
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(page_key),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),
+            outgoing: Outgoing::default(),
             config: Arc::new(config),
             cache,
             mailer,

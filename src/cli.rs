@@ -159,10 +159,6 @@ async fn open(config: Config) -> anyhow::Result<App> {
     } else if !migrations::status(app.db.for_migrations()).await?.is_current() {
         bail!("the database's schema is not this release's; run: backline migrate");
     }
-    let adopted = audit::adopt(&app).await?;
-    if adopted > 0 {
-        info!(adopted, "rows of the audit trail were taken into its chain");
-    }
     Ok(app)
 }
 
@@ -257,6 +253,7 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
 
 async fn verify_trail(config: Config, from: i64) -> anyhow::Result<()> {
     let app = open(config).await?;
+    audit::adopt(&app).await?;
     let found = audit::verify(&app, audit::Range { from, to: None, after: None, until: None }).await?;
     app.db.close().await;
     if let Some((sequence, problem)) = found.broken {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::{
     accounts,
     app::App,
+    challenges,
     jobs::{Registry, SweepJobs, Worker},
     notifications,
     privacy::{BuildExport, EraseAccount, EraseDue, SweepExports},
+    security::{SendReset, SweepProofs},
     sessions,
     storage::jobs::{ClearStaging, DestroyBlob, FinalizeUpload, Sweep},
 };
@@ -19,7 +21,11 @@ pub fn registry() -> Registry {
     Registry::default()
         .with::<notifications::SendLetter>()
         .with_schedule::<sessions::SweepSessions>(HOUR)
+        .with::<sessions::FollowUpLock>()
+        .with_schedule::<challenges::SweepChallenges>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with::<SendReset>()
+        .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
         .with::<DestroyBlob>()

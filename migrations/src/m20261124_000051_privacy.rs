@@ -24,6 +24,8 @@ impl MigrationTrait for Migration {
         }
         schema.create_index(index("letter_by_recipient", "letter", ["recipient_mac", "id"])).await?;
         schema.create_index(index("request_record_by_account", "request_record", ["account_id"])).await?;
+        // Attempts on an address that had no account yet are its owner's, too.
+        schema.create_index(index("login_attempt_by_identifier", "login_attempt", ["identifier_mac", "id"])).await?;
         schema
             .create_index(
                 index("account_by_purge", "account", ["purge_at"]).cond_where(sql("purge_at IS NOT NULL")).to_owned(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
-use tonic_types::{ErrorDetails, FieldViolation};
+use tonic_types::ErrorDetails;
 
 use super::password::Rejected;
 use crate::{
@@ -46,7 +46,7 @@ impl Fault for Error {
 
     fn facts(&self) -> HashMap<String, String> {
         match self {
-            Self::PasswordRejected(why) => HashMap::from([(why.key().to_owned(), "true".to_owned())]),
+            Self::PasswordRejected(why) => why.facts(),
             Self::TooManyLetters(exceeded) => exceeded.facts(),
             _ => HashMap::new(),
         }
@@ -54,12 +54,10 @@ impl Fault for Error {
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::PasswordRejected(why) => {
-                details.set_bad_request(vec![FieldViolation::new("password", why.to_string())]);
-            }
+            Self::PasswordRejected(why) => why.describe("password", details),
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(std::time::Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             _ => {}
         }

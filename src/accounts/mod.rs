@@ -14,7 +14,8 @@ mod domain;
 mod error;
 mod jobs;
 pub mod page;
-mod password;
+pub mod password;
+pub mod proof;
 pub mod registration;
 mod roles;
 mod staff;
@@ -26,10 +27,13 @@ pub use self::{
     domain::{NewStaff, create_administrator, update_profile},
     error::Error,
     jobs::SweepRegistrations,
-    registration::{VerifiedBy, newest_pending},
+    registration::newest_pending,
     roles::set_roles,
     staff::count_other_admins,
-    store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
-    undo::{Change, DELETION_GRACE, spend_deletion_link, undo_link},
+    store::{
+        find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_email, update_others_void,
+        update_password, update_password_hash, update_password_off,
+    },
+    undo::{Change, DELETION_GRACE, Undone, spend_deletion_link, take_undo, undo_link},
     wire::proto,
 };

@@ -6,7 +6,10 @@
 //! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. A variable that ends in
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
+mod challenges;
 mod database;
+mod devices;
+mod guessing;
 mod limits;
 mod load;
 mod log;
@@ -24,7 +27,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    challenges::{ChallengeKind, ChallengesConfig},
     database::DatabaseConfig,
+    devices::DevicesConfig,
+    guessing::GuessingConfig,
     limits::LimitsConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
@@ -78,6 +84,9 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     pub sessions: SessionsConfig,
     pub limits: LimitsConfig,
+    pub guessing: GuessingConfig,
+    pub challenges: ChallengesConfig,
+    pub devices: DevicesConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub log: LogConfig,

@@ -161,6 +161,12 @@ ids! {
     AccountId = "acc";
     /// A registration that waits for its mailbox to be proven.
     RegistrationId = "reg";
+    /// What a letter's link and code prove. Never leaves the server.
+    ProofId = "prf";
+    /// A new password that was asked for.
+    ResetId = "rst";
+    /// A change of address that waits for both mailboxes.
+    EmailChangeId = "emc";
     /// A signed-in device.
     SessionId = "ses";
     /// A device that its owner asked to be remembered on.

@@ -1,5 +1,7 @@
 //! Closing an account, and taking that back.
 
+use sea_orm::DbErr;
+
 use super::{Error, store};
 use crate::{
     accounts::{self, Change, DELETION_GRACE, count_other_admins},
@@ -11,7 +13,7 @@ use crate::{
     mail::Letter,
     notifications,
     rpc::{convert, once::Record},
-    sessions,
+    sessions::{self, Which},
 };
 
 /// Closes the caller's account. It is erased when the grace is over.
@@ -29,7 +31,7 @@ pub async fn delete(
         return Err(Error::LastAdmin);
     }
     let account = store::update_closed(&tx, caller.account, purge_at, now).await?.ok_or(Error::Changed)?;
-    sessions::end_all(&tx, app, account.id, EndCause::Deleted).await?;
+    sessions::end(&tx, app, account.id, Which::All, EndCause::Deleted, now).await?;
     let undo = accounts::undo_link(&tx, app, account.id, &Change::DeletionStarted).await?;
     let letter = Letter::DeletionStarted { purge_date: date(purge_at), undo };
     let occasion = format!("deletion_started/{}/{}", account.id, account.row_version);
@@ -70,7 +72,7 @@ pub async fn cancel_deletion(
     account: AccountId,
     by: Principal,
     facts: Option<&Facts>,
-) -> Result<bool, Error> {
+) -> Result<bool, DbErr> {
     let Some(account) = store::update_reopened(tx, account, app.clock.now()).await? else { return Ok(false) };
     let occasion = format!("deletion_cancelled/{}/{}", account.id, account.row_version);
     notifications::post(tx, app, &occasion, &account.email, &Letter::DeletionCancelled).await?;

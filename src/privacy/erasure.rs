@@ -18,7 +18,7 @@ use crate::{
         erasure_receipt::{self, Basis},
         session::EndCause,
     },
-    kernel::{Digest, EmailAddress, Facts, Principal, ids::AccountId},
+    kernel::{EmailAddress, Facts, Principal, ids::AccountId},
     notifications,
     objects::ObjectKey,
     sessions, storage, subject,
@@ -42,7 +42,7 @@ pub async fn erase(
     let now = app.clock.now();
     store::update_closed(tx, account, now, now).await?;
     store::update_purge_at(tx, account, now).await?;
-    sessions::end_all(tx, app, account, EndCause::Deleted).await?;
+    sessions::end(tx, app, account, sessions::Which::All, EndCause::Deleted, now).await?;
     let event = audit::Event::new(by, "user_erasure_started", "account", account).because(reason);
     audit::write(tx, app, facts, event).await?;
     begin_receipt(tx, app, account, Basis::Staff).await?;
@@ -81,7 +81,7 @@ pub async fn run(app: &App, id: AccountId) -> Result<(), Error> {
     }
     let person = Person {
         recipient: notifications::recipient_mac(app, &account.email),
-        identifier: identifier(app, &account.email),
+        identifier: sessions::identifier_mac(app, &account.email),
         account,
     };
     let tx = app.db.begin_write().await?;
@@ -96,10 +96,6 @@ pub async fn run(app: &App, id: AccountId) -> Result<(), Error> {
     forget_files(app, id).await?;
     forget_rows(app, &person).await?;
     finish(app, &person).await
-}
-
-fn identifier(app: &App, email: &EmailAddress) -> Digest {
-    sessions::identifier_mac(app, email)
 }
 
 /// The ZIPs; their rows go with the others.

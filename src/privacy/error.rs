@@ -11,7 +11,6 @@ use crate::{
     objects::ObjectError,
     pb::ErrorReason,
     rpc::{Fault, fault},
-    sessions,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +39,6 @@ pub enum Error {
     Store(#[from] ObjectError),
     #[error("a file could not be let go of")]
     Files(#[from] crate::storage::Error),
-    #[error("a session could not be ended")]
-    Sessions(#[from] sessions::Error),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -65,7 +62,6 @@ impl Fault for Error {
             Self::Store(ObjectError::Missing) => (Code::Internal, ErrorReason::Internal),
             Self::Store(_) => (Code::Unavailable, ErrorReason::DependencyDown),
             Self::Files(error) => error.class(),
-            Self::Sessions(error) => error.class(),
             Self::Database(error) => fault::database(error),
         }
     }
@@ -103,7 +99,6 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
-            Self::Sessions(error) => error.database(),
             Self::Files(error) => error.database(),
             _ => None,
         }

@@ -83,6 +83,16 @@ const BY_FILES: &str = "files that no kept work uses go, the others lose their n
 
 /// Every table there is.
 pub const REGISTER: &[Holding] = &[
+    holds("password_try", &[Row("session_id", "session")], Export::Nothing("counts of a quarter of an hour"), Delete),
+    holds(
+        "mail_proof",
+        &[Account("account_id")],
+        shown("letter_links.json", &["link_sha256", "code_mac"], "id"),
+        Delete,
+    ),
+    holds("email_change", &[Account("account_id")], shown("address_changes.json", &[], "id"), Delete),
+    holds("login_guard", &[Account("account_id")], shown_at_once("sign_in_locks.json", &["unlock_sha256"]), Delete),
+    holds("device", &[Account("account_id")], shown("devices.json", &["token_sha256"], "id"), Delete),
     holds(
         "session",
         &[Account("account_id")],
@@ -93,7 +103,7 @@ pub const REGISTER: &[Holding] = &[
     holds(
         "login_attempt",
         &[Account("account_id"), Identifier("identifier_mac")],
-        shown("sign_in_attempts.json", &["identifier_mac"], "id"),
+        shown("sign_in_attempts.json", &["identifier_mac", "counter"], "id"),
         Delete,
     ),
     holds(
@@ -192,6 +202,7 @@ pub const REGISTER: &[Holding] = &[
     nothing("stored_blob", "contents, shared by all who own them; goes with the last owner"),
     nothing("search_document", "published names, removed with the works they stand for"),
     nothing("job", "work to do, by ids"),
+    nothing("spent_challenge", "puzzles that were solved, by whomever"),
     nothing("schedule", "when work is due"),
     nothing("seaql_migrations", "the schema's history"),
 ];

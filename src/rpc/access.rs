@@ -88,10 +88,17 @@ pub const fn of(rpc: Rpc) -> Access {
     use Permission::{ListAccounts, ManageRoles, ReadAudit, ReviewApplications, ReviewSubmissions};
 
     match rpc {
-        Rpc::AccountRegister => anyone(Password),
-        Rpc::AccountVerifyEmail | Rpc::AccountResendVerification => anyone(Write),
-        Rpc::AccountGetAccount => signed_in(Read),
-        Rpc::AccountUpdateAccount => signed_in(Write),
+        Rpc::AccountRegister | Rpc::AccountCompletePasswordReset => anyone(Password),
+        Rpc::AccountVerifyEmail
+        | Rpc::AccountResendVerification
+        | Rpc::AccountStartPasswordReset
+        | Rpc::AccountUndoSecurityChange => anyone(Write),
+        Rpc::AccountGetPasswordPolicy => anyone(Read),
+        Rpc::AccountGetAccount | Rpc::AccountListSecurityEvents => signed_in(Read),
+        Rpc::AccountUpdateAccount | Rpc::AccountConfirmEmailChange => signed_in(Write),
+        Rpc::AccountStartEmailChange => signed_in(Write).fresh(),
+        // The current password is the proof.
+        Rpc::AccountChangePassword => signed_in(Password),
         Rpc::AccountStartDataExport | Rpc::AccountDeleteAccount => signed_in(Write).fresh(),
         Rpc::AccountGetDataExport => signed_in(Read),
         Rpc::AccountDownloadDataExport => signed_in(Export).fresh(),
@@ -102,6 +109,9 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::SessionGetSession | Rpc::SessionListSessions => signed_in(Read),
         Rpc::SessionLogout | Rpc::SessionRevokeSession | Rpc::SessionUpdateSession => signed_in(Write),
         Rpc::SessionWatchSession => signed_in(Watch),
+        Rpc::SessionGetChallenge => anyone(Read),
+        Rpc::SessionListDevices => signed_in(Read),
+        Rpc::SessionForgetDevice => signed_in(Write).fresh(),
 
         Rpc::ApplicationGetMyApplication => signed_in(Read),
         Rpc::ApplicationCreateApplication | Rpc::ApplicationSubmitApplication => signed_in(Write),

@@ -29,8 +29,8 @@ use crate::{
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
-    security::AccountRpc,
-    sessions::{AccessTokens, SessionRpc},
+    security::{self, AccountRpc},
+    sessions::{self, AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
     tracks::TrackRpc,
@@ -52,6 +52,8 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .service(grpc_services(app, health)?.prepare());
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
+        .merge(security::page::router(app.clone()))
+        .merge(sessions::page::router(app.clone()))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))

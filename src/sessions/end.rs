@@ -1,5 +1,7 @@
 //! Ending sessions: one's own, and those that something else ends.
 
+use sea_orm::DbErr;
+
 use super::{Error, store};
 use crate::{
     app::App,
@@ -13,15 +15,18 @@ use crate::{
     },
 };
 
-/// Ends sessions; their access tokens are refused from the commit on.
-pub(super) async fn end(
+/// Ends sessions; their access tokens are refused from the commit on, on other instances within two seconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end(
     tx: &WriteTx,
     app: &App,
     account: AccountId,
     which: store::Which<'_>,
     cause: EndCause,
     now: Timestamp,
-) -> Result<Vec<SessionId>, Error> {
+) -> Result<Vec<SessionId>, DbErr> {
     let ended = store::update_ended(tx, account, which, cause, now).await?;
     let (cache, ids) = (app.cache.clone(), ended.clone());
     tx.after_commit(move || {
@@ -30,14 +35,6 @@ pub(super) async fn end(
         }
     });
     Ok(ended)
-}
-
-/// Ends all sessions of an account, in the transaction of what ends them.
-///
-/// # Errors
-/// When the database fails.
-pub async fn end_all(tx: &WriteTx, app: &App, account: AccountId, cause: EndCause) -> Result<usize, Error> {
-    Ok(end(tx, app, account, store::Which::All, cause, app.clock.now()).await?.len())
 }
 
 /// The cause in `SESSION_REVOKED`'s metadata.

@@ -1,12 +1,13 @@
 //! What can go wrong with signing in and staying so.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
+    challenges,
     pb::ErrorReason,
     rpc::{Fault, fault},
     vault::Full,
@@ -32,6 +33,10 @@ pub enum Error {
     CsrfHeaderMissing,
     #[error("there is no such session, or it is not yours")]
     NotFound,
+    #[error("there is no such device, or it is not yours")]
+    NoDevice,
+    #[error("{0}")]
+    Challenge(#[from] challenges::Error),
     #[error("{0}")]
     Capacity(#[from] Full),
     #[error("no token could be made")]
@@ -51,7 +56,8 @@ impl Fault for Error {
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::CsrfHeaderMissing => (Code::PermissionDenied, ErrorReason::CsrfHeaderMissing),
-            Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::NotFound | Self::NoDevice => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::Challenge(error) => error.class(),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
@@ -61,14 +67,19 @@ impl Fault for Error {
     fn facts(&self) -> HashMap<String, String> {
         match self {
             Self::Ended { cause } => HashMap::from([("cause".to_owned(), cause.clone())]),
+            Self::Challenge(error) => error.facts(),
             _ => HashMap::new(),
         }
     }
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
+            }
+            Self::Challenge(error) => error.describe(details),
+            Self::NoDevice => {
+                details.set_resource_info("device", "", "", "it does not exist, or is not yours");
             }
             Self::NotFound => {
                 details.set_resource_info("session", "", "", "it does not exist, or is not yours");
@@ -80,6 +91,7 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Challenge(error) => error.database(),
             _ => None,
         }
     }

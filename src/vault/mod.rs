@@ -7,12 +7,14 @@ mod breached;
 mod keys;
 mod paseto;
 mod passwords;
+mod pool;
 mod seal;
 
 pub use self::{
     breached::{Breached, encode as encode_common},
     keys::Keys,
     paseto::Paseto,
-    passwords::{Full, Hasher, Verdict},
+    passwords::{Hasher, Verdict},
+    pool::Full,
     seal::Sealer,
 };

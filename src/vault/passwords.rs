@@ -1,26 +1,15 @@
-//! Password hashes: argon2id, a few at a time.
+//! Password hashes: argon2id.
 //!
 //! One hash takes about 25 ms of a core and 19 MiB. Left alone, a login storm would run hundreds at once on the blocking
-//! pool; here a semaphore of (cores) permits bounds them, a short queue waits, and a call whose deadline cannot be met is
-//! refused at once. The permit belongs to the blocking job: a caller that goes away does not free it early. Working
-//! memory is kept and used again.
-
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+//! pool; here they go through [`Pool`].
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
+use super::pool::{Full, Pool};
 use crate::{
     config::PasswordsConfig,
     kernel::{Dice, Password, StoredHash},
@@ -42,26 +31,15 @@ pub struct Verdict {
     pub outdated: bool,
 }
 
-/// Too many are waiting already.
-#[derive(Debug, thiserror::Error)]
-#[error("too many people are signing in at once; try again in a moment")]
-pub struct Full;
-
-/// The pool. Cheap to clone; all clones are one.
+/// Hashes and compares. Cheap to clone; all clones share one pool.
 #[derive(Clone)]
 pub struct Hasher {
     params: Params,
     dice: Dice,
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    most_waiting: usize,
-    memory: Arc<Mutex<Vec<Vec<Block>>>>,
+    pool: Pool,
     /// What unknown users are compared with, so that they cost the same as known ones.
     dummy: StoredHash,
 }
-
-/// How long a call may wait for its turn, at most: its own deadline is 5 s.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Hasher {
     /// # Panics
@@ -73,15 +51,7 @@ impl Hasher {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             permits => permits,
         };
-        let mut hasher = Self {
-            params,
-            permits: Arc::new(Semaphore::new(permits)),
-            waiting: Arc::default(),
-            most_waiting: 4 * permits,
-            memory: Arc::default(),
-            dummy: StoredHash::from_phc(""),
-            dice,
-        };
+        let mut hasher = Self { params, pool: Pool::new(permits, dice.clone()), dummy: StoredHash::from_phc(""), dice };
         // No password has this hash: its output is random. Comparing with it costs what any comparison costs.
         hasher.dummy = phc(&hasher.params, &hasher.dice.bytes::<SALT_BYTES>(), &hasher.dice.bytes());
         hasher
@@ -90,7 +60,7 @@ impl Hasher {
     /// Hashes a password for storing.
     ///
     /// # Errors
-    /// [`Full`] when the queue is full or the turn does not come in time.
+    /// [`Full`] when the queue is full or the caller's deadline cannot be met.
     pub async fn hash(&self, password: &Password) -> Result<StoredHash, Full> {
         let salt: [u8; SALT_BYTES] = self.dice.bytes();
         let params = self.params.clone();
@@ -102,7 +72,7 @@ impl Hasher {
     /// Compares a password with a stored hash, or with the dummy when there is none.
     ///
     /// # Errors
-    /// [`Full`] when the queue is full or the turn does not come in time.
+    /// [`Full`] when the queue is full or the caller's deadline cannot be met.
     pub async fn verify(&self, password: &Password, stored: Option<&StoredHash>) -> Result<Verdict, Full> {
         let parsed = stored.and_then(parse).or_else(|| parse(&self.dummy));
         let Some((params, salt, expected)) = parsed else { return Ok(Verdict { matches: false, outdated: false }) };
@@ -115,54 +85,20 @@ impl Hasher {
     }
 
     async fn run(&self, params: Params, salt: Vec<u8>, password: Password) -> Result<[u8; OUTPUT_BYTES], Full> {
-        let place = Place::take(&self.waiting, self.most_waiting)?;
-        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.permits).acquire_owned())
-            .await
-            .map_err(|_| Full)?
-            .map_err(|_| Full)?;
-        drop(place);
-
-        let memory = Arc::clone(&self.memory);
-        let job = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let mut blocks = memory.lock().pop().unwrap_or_default();
-            blocks.resize(params.block_count(), Block::default());
+        let hashed = self.pool.run(move |memory| {
+            memory.resize(params.block_count(), Block::default());
             let mut output = [0; OUTPUT_BYTES];
-            let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-                password.expose().as_bytes(),
-                &salt,
-                &mut output,
-                &mut blocks,
-            );
-            memory.lock().push(blocks);
-            hashed.map(|()| output)
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+                .hash_password_into_with_memory(password.expose().as_bytes(), &salt, &mut output, memory)
+                .map(|()| output)
         });
-        job.await.ok().and_then(Result::ok).ok_or(Full)
+        hashed.await?.map_err(|_| self.pool.full())
     }
 }
 
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hasher").field("most_waiting", &self.most_waiting).finish_non_exhaustive()
-    }
-}
-
-/// A place in the queue, given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, most: usize) -> Result<Self, Full> {
-        if waiting.fetch_add(1, Ordering::AcqRel) >= most {
-            waiting.fetch_sub(1, Ordering::AcqRel);
-            return Err(Full);
-        }
-        Ok(Self(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        f.debug_struct("Hasher").finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -17,9 +17,11 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("db", &["kernel", "config"]),
     ("objects", &["kernel", "config"]),
     ("vault", &["kernel", "config"]),
+    ("outgoing", &[]),
+    ("pages", &[]),
     ("logging", &["config"]),
     ("rpc", &["pb", "kernel", "db", "entity", "vault"]),
-    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "rpc", "jobs"]),
+    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
     ("subject", &["kernel", "db", "entity", "vault", "app"]),
@@ -34,11 +36,12 @@ const LAYERS: [(&str, &[&str]); 19] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 13] = [
     "accounts",
     "admin",
     "applications",
     "artists",
+    "challenges",
     "privacy",
     "review",
     "search",

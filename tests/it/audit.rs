@@ -36,6 +36,12 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AccountVerifyEmail => Leaves(&["user_created"]),
         Rpc::AccountResendVerification => Leaves(&["user_registration_resent"]),
         Rpc::AccountUpdateAccount => Leaves(&["user_updated"]),
+        Rpc::AccountChangePassword => Leaves(&["authn_password_change"]),
+        Rpc::AccountStartPasswordReset => Leaves(&["authn_password_reset_start"]),
+        Rpc::AccountCompletePasswordReset => Leaves(&["authn_password_reset"]),
+        Rpc::AccountStartEmailChange => Leaves(&["user_email_change_start"]),
+        Rpc::AccountConfirmEmailChange => Leaves(&["user_email_change_confirmed"]),
+        Rpc::AccountUndoSecurityChange => Leaves(&["authn_change_undone"]),
         Rpc::AccountStartDataExport => Leaves(&["data_export_started"]),
         Rpc::AccountDownloadDataExport => Leaves(&["data_export_downloaded"]),
         Rpc::AccountDeleteAccount => Leaves(&["user_deletion_started"]),
@@ -44,6 +50,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
         Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
+        Rpc::SessionForgetDevice => Leaves(&["device_forgotten"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
@@ -79,8 +86,12 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AccountGetAccount
         | Rpc::AccountGetDataExport
         | Rpc::SessionGetSession
+        | Rpc::AccountGetPasswordPolicy
+        | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
         | Rpc::SessionWatchSession
+        | Rpc::SessionListDevices
+        | Rpc::SessionGetChallenge
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
         | Rpc::ArtistGetArtist
@@ -219,6 +230,10 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     walk.act(&ana, request, calls!(sessions.update_session)).await;
     let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
     walk.act(&ana, request, calls!(sessions.revoke_session)).await;
+    ana.remember("ana@example.org").await;
+    let devices = ana.sessions().list_devices(pb::ListDevicesRequest::default()).await.unwrap().into_inner().devices;
+    let request = pb::ForgetDeviceRequest { device_id: devices[0].device_id.clone(), ..Default::default() };
+    walk.act(&ana, request, calls!(sessions.forget_device)).await;
     let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };
     let refreshed = walk.done(&nobody, request, calls!(sessions.refresh_session)).await;
     ana.keep(refreshed.tokens.unwrap());

@@ -37,7 +37,7 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("ReviewService/PublishSubmission", 13, None),
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
-    ("SessionService/Login", 11, None),
+    ("SessionService/Login", 12, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 6, None),
     ("SessionService/GetSession", 1, None),
@@ -45,6 +45,9 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 7, None),
     ("SessionService/WatchSession", 1, None),
+    ("SessionService/ListDevices", 1, None),
+    ("SessionService/ForgetDevice", 7, None),
+    ("SessionService/GetChallenge", 0, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 7, Some(8)),
     ("StorageService/WriteUpload", 6, None),
@@ -164,6 +167,13 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     let revoke = pb::RevokeSessionRequest { session_id: phone.session_id().to_owned() };
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;
     meter.of("SessionService/Logout", tablet.sessions().logout(pb::LogoutRequest::default())).await;
+    person.remember(&email).await;
+    let devices = pb::ListDevicesRequest::default();
+    let listed = meter.of("SessionService/ListDevices", person.sessions().list_devices(devices)).await.into_inner();
+    let forget = pb::ForgetDeviceRequest { device_id: listed.devices[0].device_id.clone(), ..Default::default() };
+    meter.of("SessionService/ForgetDevice", person.sessions().forget_device(forget)).await;
+    let challenge = pb::GetChallengeRequest {};
+    meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(challenge)).await;
 
     let mut applications = Vec::new();
     for stage_name in ["One", "Two"] {

@@ -28,6 +28,7 @@ pub mod closed;
 pub mod database;
 pub mod events;
 pub mod files;
+pub mod guests;
 pub mod instance;
 pub mod letters;
 pub mod plans;

@@ -326,6 +326,7 @@ fn settings_of(
         ("web.public_url", "http://backline.test"),
         ("passwords.memory_kib", "8"),
         ("passwords.passes", "1"),
+        ("challenges.cost", "1"),
         ("work.in_server", "false"),
     ]
     .into_iter()
