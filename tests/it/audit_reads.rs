@@ -43,7 +43,7 @@ async fn a_filter_finds_its_rows_and_pages_leave_none_out() {
         (format!("subject = \"{id}\""), vec!["user_created"]),
         (format!("person = \"{id}\" AND action = user_created"), vec!["user_created"]),
         ("since = \"2026-03-02T00:00:00Z\"".to_owned(), vec!["authn_login_success", "authn_login_success"]),
-        (format!("actor = \"{id}\" AND until = \"2026-03-02T00:00:00Z\""), vec!["authn_login_success"]),
+        (format!("actor = \"{id}\" AND until = \"2026-03-02T00:00:00Z\""), vec!["authn_login_success", "user_created"]),
         ("until = \"2026-03-01T00:00:00Z\"".to_owned(), vec![]),
     ] {
         let found = list(&root, &filter, 0, "").await.unwrap().events;

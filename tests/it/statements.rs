@@ -17,6 +17,11 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/ResendVerification", 9, None),
     ("AccountService/GetAccount", 1, None),
     ("AccountService/UpdateAccount", 6, None),
+    ("AccountService/StartDataExport", 8, None),
+    ("AccountService/GetDataExport", 1, None),
+    ("AccountService/DownloadDataExport", 6, None),
+    ("AccountService/DeleteAccount", 10, None),
+    ("AccountService/CancelDeletion", 9, None),
     ("AdminService/ListAccounts", 1, None),
     ("AdminService/SetRoles", 8, None),
     ("AuditService/ListEvents", 2, None),
@@ -99,6 +104,7 @@ async fn every_call_costs_what_the_table_says() {
     // The first round fills what is prepared once; the second is measured.
     for round in 0..2 {
         people(&mut meter, &studio, &sam, round).await;
+        data(&mut meter, &studio.world, round).await;
         let object_id = files(&mut meter, &studio).await;
         objects(&mut meter, &studio, &object_id).await;
         works(&mut meter, &studio).await;
@@ -232,6 +238,28 @@ async fn trail(meter: &mut Meter<'_>, sam: &Actor) {
         Ok(())
     };
     meter.of("AuditService/ExportEvents", whole).await;
+}
+
+/// A copy of what is held of somebody, and the end of it.
+async fn data(meter: &mut Meter<'_>, world: &World, round: usize) {
+    let leaver = world.account(&format!("leaver{round}")).await;
+    let start = leaver.accounts().start_data_export(pb::StartDataExportRequest::default());
+    let export = meter.of("AccountService/StartDataExport", start).await.into_inner().export.unwrap();
+    world.run_jobs().await;
+    let read = pb::GetDataExportRequest { export_id: export.export_id.clone() };
+    meter.of("AccountService/GetDataExport", leaver.accounts().get_data_export(read)).await;
+    let download = pb::DownloadDataExportRequest { export_id: export.export_id, offset: 0 };
+    let whole = async {
+        let mut stream = leaver.accounts().download_data_export(download).await?.into_inner();
+        while stream.message().await?.is_some() {}
+        Ok(())
+    };
+    meter.of("AccountService/DownloadDataExport", whole).await;
+    let delete = leaver.accounts().delete_account(pb::DeleteAccountRequest::default());
+    meter.of("AccountService/DeleteAccount", delete).await;
+    let token = world.newest_letter_to(&leaver.email).await.token().to_owned();
+    let cancel = pb::CancelDeletionRequest { token, ..Default::default() };
+    meter.of("AccountService/CancelDeletion", world.anonymous().accounts().cancel_deletion(cancel)).await;
 }
 
 /// Returns the object that an upload became.
