@@ -91,6 +91,9 @@ pub async fn replace(
     }
     let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
     store::update_all_void(tx, account.id, now).await?;
+    // Guesses at the old password are void, and so is the trust in devices that were given with it.
+    sessions::password_reset(tx, app, account.id).await?;
+    sessions::devices::distrust(tx, account.id).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::PasswordChanged).await?;
     let key = format!("password_changed/{}/{}", account.id, now.micros());
     notifications::post(tx, app, &key, &account.email, &Letter::PasswordChanged { undo }).await?;

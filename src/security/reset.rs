@@ -21,6 +21,7 @@ use crate::{
         EmailAddress, Facts, Password, Principal,
         ids::{AccountId, Id, ProofId, ResetId},
     },
+    limits::{self, Asked},
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -37,6 +38,7 @@ pub async fn start(
     email: EmailAddress,
     once: &impl Record<ResetId>,
 ) -> Result<ResetId, Error> {
+    limits::letter(app, facts, Asked::Reset, &email).await?;
     let account = accounts::find_by_email(&app.db, &email).await?.filter(has_password);
     let id = ResetId::new(app.clock.now(), &app.dice);
     let proof = Proof::throw(app);

@@ -21,7 +21,7 @@ pub struct Outcome {
     pub reset_sent: bool,
 }
 
-/// Takes back the change that a link is about, and those made since. Ends every session.
+/// Takes back the change that a link is about, and those made since. Ends every session and forgets every device.
 pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Outcome>) -> Result<Outcome, Error> {
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
@@ -29,6 +29,7 @@ pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Ou
     let account = accounts::find(&tx, account).await?.filter(|found| can_be_mended(found, &changes));
     let account = account.ok_or(Error::TokenInvalid)?;
     let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
+    sessions::devices::forget_all(&tx, app, account.id).await?;
     store::update_all_void(&tx, account.id, now).await?;
     let mut mended = Mended { account, mailbox_is_theirs: true };
     // The newest first, so that the oldest state is what stays.

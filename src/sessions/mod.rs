@@ -44,7 +44,7 @@ pub use self::{
     end::end,
     error::Error,
     follow::follow_changes,
-    guard::{password_off_at, password_reset, turn_password_off, unlock},
+    guard::{password_off_at, password_reset, unlock},
     jobs::{FollowUpLock, SweepSessions},
     service::SessionRpc,
     store::Which,

@@ -2,6 +2,8 @@
 //!
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
+mod privacy;
+
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use backline::rpc::list;
@@ -104,7 +106,7 @@ async fn every_call_costs_what_the_table_says() {
     // The first round fills what is prepared once; the second is measured.
     for round in 0..2 {
         people(&mut meter, &studio, &sam, round).await;
-        data(&mut meter, &studio.world, round).await;
+        privacy::data(&mut meter, &studio.world, round).await;
         let object_id = files(&mut meter, &studio).await;
         objects(&mut meter, &studio, &object_id).await;
         works(&mut meter, &studio).await;
@@ -220,46 +222,9 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
         ..Default::default()
     };
     meter.of("AdminService/SetRoles", sam.admin().set_roles(set_roles)).await;
-    trail(meter, sam).await;
+    privacy::trail(meter, sam).await;
     let info = pb::GetServerInfoRequest {};
     meter.of("ServerService/GetServerInfo", anyone.server().get_server_info(info)).await;
-}
-
-async fn trail(meter: &mut Meter<'_>, sam: &Actor) {
-    let list = pb::ListEventsRequest { page_size: 10, ..Default::default() };
-    let listed = meter.of("AuditService/ListEvents", sam.audit().list_events(list)).await.into_inner();
-    let walk = pb::VerifyChainRequest { to_sequence: 10, ..Default::default() };
-    meter.of("AuditService/VerifyChain", sam.audit().verify_chain(walk)).await;
-    let after_sequence = listed.events[9].sequence;
-    let export = pb::ExportEventsRequest { after_sequence, reason: "A test.".into() };
-    let whole = async {
-        let mut stream = sam.audit().export_events(export).await?.into_inner();
-        while stream.message().await?.is_some() {}
-        Ok(())
-    };
-    meter.of("AuditService/ExportEvents", whole).await;
-}
-
-/// A copy of what is held of somebody, and the end of it.
-async fn data(meter: &mut Meter<'_>, world: &World, round: usize) {
-    let leaver = world.account(&format!("leaver{round}")).await;
-    let start = leaver.accounts().start_data_export(pb::StartDataExportRequest::default());
-    let export = meter.of("AccountService/StartDataExport", start).await.into_inner().export.unwrap();
-    world.run_jobs().await;
-    let read = pb::GetDataExportRequest { export_id: export.export_id.clone() };
-    meter.of("AccountService/GetDataExport", leaver.accounts().get_data_export(read)).await;
-    let download = pb::DownloadDataExportRequest { export_id: export.export_id, offset: 0 };
-    let whole = async {
-        let mut stream = leaver.accounts().download_data_export(download).await?.into_inner();
-        while stream.message().await?.is_some() {}
-        Ok(())
-    };
-    meter.of("AccountService/DownloadDataExport", whole).await;
-    let delete = leaver.accounts().delete_account(pb::DeleteAccountRequest::default());
-    meter.of("AccountService/DeleteAccount", delete).await;
-    let token = world.newest_letter_to(&leaver.email).await.token().to_owned();
-    let cancel = pb::CancelDeletionRequest { token, ..Default::default() };
-    meter.of("AccountService/CancelDeletion", world.anonymous().accounts().cancel_deletion(cancel)).await;
 }
 
 /// Returns the object that an upload became.
