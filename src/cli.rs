@@ -23,6 +23,7 @@ use tracing::info;
 use crate::{
     accounts::{self, NewStaff},
     app::{App, World},
+    audit,
     config::{self, Config, Source},
     kernel::{EmailAddress, Password},
     server::Server,
@@ -84,6 +85,9 @@ enum Command {
         #[arg(long, default_value = "50ms", value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
         target: Duration,
     },
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(Audit),
     /// What only whoever may run commands on this machine may do
     #[command(subcommand)]
     Admin(Admin),
@@ -102,6 +106,16 @@ enum Admin {
         /// Read the password from standard input instead of asking for it
         #[arg(long)]
         password_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Walk along the chain of hashes and name the first row that was changed, added or taken away
+    Verify {
+        /// The first row to look at
+        #[arg(long, default_value_t = 1, value_name = "SEQUENCE")]
+        from: i64,
     },
 }
 
@@ -125,6 +139,7 @@ impl Cli {
                 calibrate::run(&config, target).await;
                 Ok(())
             }
+            Command::Audit(Audit::Verify { from }) => verify_trail(config, from).await,
             Command::Admin(Admin::Create { email, name, password_stdin }) => {
                 create_administrator(config, &email, name, password_stdin).await
             }
@@ -255,6 +270,22 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
     let account = accounts::create_administrator(&app, NewStaff { email, password, display_name }).await?;
     println!("{} is an administrator and can sign in.", account.id);
     app.db.close().await;
+    Ok(())
+}
+
+async fn verify_trail(config: Config, from: i64) -> anyhow::Result<()> {
+    let app = open(config).await?;
+    audit::adopt(&app).await?;
+    let found = audit::verify(&app, audit::Range { from, to: None, after: None, until: None }).await?;
+    app.db.close().await;
+    if let Some((sequence, problem)) = found.broken {
+        bail!("the audit trail is broken at row {sequence}: {problem}");
+    }
+    let end = hex::encode(found.head_hash.as_bytes());
+    println!(
+        "{} rows are as they were written. The end is row {} with the hash {end}.",
+        found.verified, found.head_sequence
+    );
     Ok(())
 }
 

@@ -9,9 +9,8 @@
 //! - [`rpc`]: the path of every call, before and after its feature
 //! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
 //!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
-//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
-//!   [`challenges`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
-//!   [`notifications`], [`audit`]
+//!   [`challenges`], [`notifications`], [`audit`], [`privacy`]
+//! - [`subject`]: a key per person, under which what must stay is sealed
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`], [`outgoing`]: the engines behind it
@@ -40,6 +39,7 @@ pub mod objects;
 pub mod outgoing;
 pub mod pages;
 pub mod pb;
+pub mod privacy;
 pub mod review;
 pub mod rpc;
 pub mod search;
@@ -47,6 +47,7 @@ pub mod security;
 pub mod server;
 pub mod sessions;
 pub mod storage;
+pub mod subject;
 pub mod submissions;
 pub mod tracks;
 pub mod vault;

@@ -8,9 +8,10 @@ use crate::{
     challenges,
     jobs::{Registry, SweepJobs, Worker},
     notifications,
+    privacy::{BuildExport, EraseAccount, EraseDue, SweepExports},
     security::{SendReset, SweepProofs},
     sessions,
-    storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
+    storage::jobs::{ClearStaging, DestroyBlob, FinalizeUpload, Sweep},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -27,7 +28,12 @@ pub fn registry() -> Registry {
         .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
+        .with::<DestroyBlob>()
         .with_schedule::<Sweep>(Duration::from_mins(5))
+        .with::<BuildExport>()
+        .with::<EraseAccount>()
+        .with_schedule::<EraseDue>(HOUR)
+        .with_schedule::<SweepExports>(HOUR)
         .with_schedule::<SweepJobs>(HOUR)
 }
 

@@ -187,7 +187,13 @@ async fn the_database_itself_refuses_what_must_not_be() {
             )
         };
         let record = |length: usize| {
-            format!("INSERT INTO request_record VALUES ({}, {}, {}, 0, 1)", bytes(1, length), bytes(2, 32), bytes(3, 0))
+            format!(
+                "INSERT INTO request_record (scope, payload_digest, reply, created_at, expires_at) \
+                 VALUES ({}, {}, {}, 0, 1)",
+                bytes(1, length),
+                bytes(2, 32),
+                bytes(3, 0)
+            )
         };
         let upload = |n: u8, state: &str, persisted: i64| {
             format!(

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::store;
 use crate::{
     app::App,
     jobs::{Job, JobError},
+    kernel::Timestamp,
+    subject,
 };
 
 /// How long after its link died a registration is kept.
 const KEPT_FOR: Duration = Duration::from_hours(168);
+/// Registrations deleted together.
+const BATCH: u64 = 200;
 
 /// Deletes registrations whose link died a week ago.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -23,8 +28,30 @@ impl Job for SweepRegistrations {
     /// May run twice: what was swept is gone.
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let horizon = app.clock.now() - KEPT_FOR;
-        let deleted = store::delete_stale_registrations(&app.db, horizon).await.map_err(JobError::retry)?;
+        let mut deleted = 0;
+        loop {
+            let swept = sweep_some(app, horizon).await.map_err(JobError::retry)?;
+            deleted += swept;
+            if swept == 0 {
+                break;
+            }
+        }
         tracing::info!(deleted, "registrations swept");
         Ok(())
     }
+}
+
+/// Deletes some stale registrations, and with their keys what the audit trail knows of where they came from.
+async fn sweep_some(app: &App, horizon: Timestamp) -> Result<u64, DbErr> {
+    let tx = app.db.begin_write().await?;
+    let stale = store::list_stale_registrations(&tx, horizon, BATCH).await?;
+    if stale.is_empty() {
+        tx.rollback().await?;
+        return Ok(0);
+    }
+    let keys: Vec<_> = stale.iter().copied().map(Into::into).collect();
+    let deleted = store::delete_registrations(&tx, &stale).await?;
+    subject::forget(&tx, &keys).await?;
+    tx.commit().await?;
+    Ok(deleted)
 }

@@ -18,6 +18,7 @@ pub mod password;
 pub mod proof;
 pub mod registration;
 mod roles;
+mod staff;
 mod store;
 mod undo;
 pub mod wire;
@@ -28,10 +29,11 @@ pub use self::{
     jobs::SweepRegistrations,
     registration::newest_pending,
     roles::set_roles,
+    staff::count_other_admins,
     store::{
         find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_email, update_others_void,
         update_password, update_password_hash,
     },
-    undo::{Change, Undone, take_undo, undo_link},
+    undo::{Change, DELETION_GRACE, Undone, spend_deletion_link, take_undo, undo_link},
     wire::proto,
 };

@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveEnum, ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -257,12 +257,25 @@ pub async fn update_others_void(tx: &WriteTx, email: &EmailAddress, now: Timesta
         .map(drop)
 }
 
-/// Deletes registrations that nobody can finish any more.
-pub async fn delete_stale_registrations(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
-    let deleted = registration::Entity::delete_many()
+/// Registrations that nobody can finish any more.
+pub async fn list_stale_registrations(
+    tx: &WriteTx,
+    horizon: Timestamp,
+    limit: u64,
+) -> Result<Vec<RegistrationId>, DbErr> {
+    registration::Entity::find()
+        .select_only()
+        .column(registration::Column::Id)
         .filter(registration::Column::LinkExpiresAt.lt(horizon))
-        .exec(&db.write_one())
-        .await?;
+        .limit(limit)
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+pub async fn delete_registrations(tx: &WriteTx, ids: &[RegistrationId]) -> Result<u64, DbErr> {
+    let which = registration::Column::Id.is_in(ids.iter().copied());
+    let deleted = registration::Entity::delete_many().filter(which).exec(tx).await?;
     Ok(deleted.rows_affected)
 }
 

@@ -16,6 +16,8 @@ use crate::{
 
 /// How long a change can be taken back. Longer than a holiday weekend, shorter than anyone's memory of a letter.
 const LIFE: Duration = Duration::from_hours(7 * 24);
+/// A deleted account waits for so long before it is erased; its link works as long.
+pub const DELETION_GRACE: Duration = Duration::from_hours(14 * 24);
 
 /// A change that its owner may not have made.
 #[derive(Clone, Serialize, Deserialize)]
@@ -42,6 +44,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// How long the link works.
+    const fn life(&self) -> Duration {
+        match self {
+            Self::DeletionStarted => DELETION_GRACE,
+            _ => LIFE,
+        }
+    }
+
     /// As stored and audited.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -72,7 +82,7 @@ pub async fn undo_link(tx: &WriteTx, app: &App, account: AccountId, change: &Cha
         change: Set(change.name().to_owned()),
         sealed: Set(Some(app.sealer.seal(&place(digest), &detail))),
         created_at: Set(now),
-        expires_at: Set(now + LIFE),
+        expires_at: Set(now + change.life()),
         used_at: Set(None),
     };
     Entity::insert(row).exec_without_returning(tx).await?;
@@ -120,4 +130,21 @@ fn open(app: &App, row: &Model) -> Option<Change> {
 /// The additional data that the detail is sealed with.
 fn place(token: Digest) -> Vec<u8> {
     [b"security_undo/".as_slice(), token.as_bytes()].concat()
+}
+
+/// Spends the link of a deletion's letter. `None` if it is unknown, spent, late, or of another change.
+///
+/// # Errors
+/// When the database fails.
+pub async fn spend_deletion_link(tx: &WriteTx, app: &App, token: &str) -> Result<Option<AccountId>, DbErr> {
+    let now = app.clock.now();
+    let spent = Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(now))
+        .filter(Column::TokenSha256.eq(link_digest(token)))
+        .filter(Column::Change.eq(Change::DeletionStarted.name()))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now))
+        .exec_with_returning(tx)
+        .await?;
+    Ok(spent.first().map(|row| row.account_id))
 }

@@ -5,8 +5,8 @@ use sea_orm::{
     sea_query::{BinOper, Expr, ExprTrait},
 };
 
+pub use crate::accounts::count_other_admins;
 use crate::{
-    db::WriteTx,
     entity::account::{Column, Entity, Model, Status},
     kernel::{EmailAddress, Role, ids::AccountId},
 };
@@ -47,17 +47,4 @@ fn holds(role: Role) -> Option<Expr> {
         Role::Admin => "%admin%",
     };
     Some(Expr::col((Entity, Column::Roles)).binary(BinOper::Like, Expr::Constant(pattern.into())))
-}
-
-/// Holds the rows of all active administrators until the commit, and counts those besides `account`.
-///
-/// The update writes what stands there: it locks on both databases, and on PostgreSQL it sees the rows as they are once
-/// a transaction that was faster has ended. Two administrators who dismiss each other at once do not both succeed.
-pub async fn count_other_admins(tx: &WriteTx, account: AccountId) -> Result<usize, DbErr> {
-    let held = Entity::update_many()
-        .col_expr(Column::RolesVersion, Expr::col(Column::RolesVersion))
-        .filter(Condition::all().add_option(holds(Role::Admin)).add(Column::Status.eq(Status::Active)))
-        .exec_with_returning(tx)
-        .await?;
-    Ok(held.iter().filter(|admin| admin.id != account).count())
 }

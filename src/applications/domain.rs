@@ -240,7 +240,8 @@ async fn write_down(
     action: &'static str,
     application: &Model,
 ) -> Result<(), Error> {
-    let mut event = audit::Event::new(Principal::Account(caller.account), action, "artist_application", application.id);
+    let mut event = audit::Event::new(Principal::Account(caller.account), action, "artist_application", application.id)
+        .about(application.applicant_id);
     if let Some(artist) = application.artist_id {
         event = event.with(json!({ "artist_id": artist.to_string() }));
     }

@@ -28,7 +28,7 @@ use sea_orm::{
 pub use self::{
     connect::connect,
     error::{Trouble, classify, violates_uniqueness},
-    tx::{WriteOne, WriteTx},
+    tx::{Closing, WriteOne, WriteTx},
 };
 
 /// The database, for reading. Cheap to clone.

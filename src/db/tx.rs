@@ -1,5 +1,7 @@
 //! The two doors to writing.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
@@ -8,6 +10,14 @@ use super::{Db, Statements};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
+/// What a transaction writes last, right before its commit: rows that every writer wants, so that their lock is held as
+/// shortly as can be and is never held while waiting for another.
+#[async_trait]
+pub trait Closing: Any + Send {
+    /// Writes what was gathered. A failure undoes the whole transaction.
+    async fn close(self: Box<Self>, tx: &WriteTx) -> Result<(), DbErr>;
+}
+
 /// A transaction that may write.
 ///
 /// A store function that must share a transaction with others takes `&WriteTx`: the type says what prose would forget.
@@ -15,11 +25,12 @@ pub struct WriteTx {
     tx: DatabaseTransaction,
     statements: Statements,
     hooks: Mutex<Vec<Hook>>,
+    closing: Mutex<Option<Box<dyn Closing>>>,
 }
 
 impl WriteTx {
     pub(super) fn new(tx: DatabaseTransaction, statements: Statements) -> Self {
-        Self { tx, statements, hooks: Mutex::new(Vec::new()) }
+        Self { tx, statements, hooks: Mutex::default(), closing: Mutex::default() }
     }
 
     /// Runs `hook` once the change is durable, and never if it is rolled back. For waking workers and watchers; it
@@ -28,11 +39,26 @@ impl WriteTx {
         self.hooks.lock().push(Box::new(hook));
     }
 
+    /// Gathers what is written last. There is one gatherer per transaction; `change` gets what it holds so far.
+    pub fn gather<C: Closing>(&self, change: impl FnOnce(Option<C>) -> C) {
+        let mut closing = self.closing.lock();
+        let known = closing.take().and_then(|known| (known as Box<dyn Any>).downcast::<C>().ok());
+        *closing = Some(Box::new(change(known.map(|known| *known))));
+    }
+
     /// Makes everything durable, or nothing.
     ///
     /// # Errors
     /// When the database refuses; then nothing happened and no hook runs.
     pub async fn commit(self) -> Result<(), DbErr> {
+        let closing = self.closing.lock().take();
+        if let Some(closing) = closing
+            && let Err(error) = closing.close(&self).await
+        {
+            // What the rollback says matters less than why there is one.
+            drop(self.rollback().await);
+            return Err(error);
+        }
         self.statements.count();
         self.tx.commit().await?;
         for hook in self.hooks.into_inner() {

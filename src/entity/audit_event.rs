@@ -1,11 +1,12 @@
 //! `audit_event`: who did what to whom, and why. Rows are added, never changed.
 //!
-//! The ids in it are no foreign keys: the trail stays when what it speaks of is gone.
+//! Each row holds the hash of the one before it, so that a change anywhere shows. The ids in it are no foreign keys: the
+//! trail stays when what it speaks of is gone. A column that is added must go into `audit::chain`'s canonical form.
 
 use sea_orm::entity::prelude::*;
 
 use crate::kernel::{
-    Timestamp,
+    Digest, Timestamp,
     ids::{AccountId, AuditId},
 };
 
@@ -15,6 +16,8 @@ pub struct Model {
     /// Ordered by age.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AuditId,
+    /// Place in the chain: from 1, without gaps, in the order of commits.
+    pub sequence: i64,
     pub actor_kind: ActorKind,
     /// Set exactly when an account acted.
     pub actor_id: Option<AccountId>,
@@ -23,14 +26,23 @@ pub struct Model {
     /// The table the subject lives in, for example `submission`.
     pub subject_kind: String,
     pub subject_id: Option<Uuid>,
-    /// As the actor gave it.
+    /// Whom the act concerns: an account, or a registration that is none yet. Theirs is the key of `person_sealed`.
+    pub person_id: Option<Uuid>,
+    /// The server's own reason: a code. What people typed is sealed.
     pub reason: Option<String>,
     /// Of the call that did it; empty where no call did: a job, the command line.
     pub request_id: String,
-    pub address_prefix: Option<String>,
     /// A JSON object of further facts; no personal value in clear.
     pub facts: String,
+    /// Where the call came from, under the key of the account that acted, or of the person if none did.
+    pub actor_sealed: Option<Vec<u8>>,
+    /// The reason as it was typed, and personal facts, under the person's key.
+    pub person_sealed: Option<Vec<u8>>,
     pub created_at: Timestamp,
+    /// Of the row before; zeros in the first.
+    pub previous_hash: Digest,
+    /// Of everything above.
+    pub hash: Digest,
 }
 
 super::prints_only_its_id!(Model);

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::kernel::{Timestamp, ids::LetterId};
+use crate::kernel::{Digest, Timestamp, ids::LetterId};
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "letter")]
@@ -12,6 +12,8 @@ pub struct Model {
     pub id: LetterId,
     /// What the letter is about; a second letter of the same key is not sent.
     pub idempotency_key: String,
+    /// Keyed HMAC of the address: whose it is, when it is sealed or gone. Letters of earlier releases have none.
+    pub recipient_mac: Option<Digest>,
     /// Name of the template.
     pub kind: String,
     /// Address, subject and bodies, sealed. Gone once the letter is sent or given up.

@@ -4,7 +4,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::kernel::{Digest, Timestamp};
+use crate::kernel::{Digest, Timestamp, ids::AccountId};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "request_record")]
@@ -12,6 +12,8 @@ pub struct Model {
     /// Digest of caller, method and request id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub scope: Digest,
+    /// Who called, for erasure; `None` for whoever was not signed in.
+    pub account_id: Option<AccountId>,
     /// Digest of the request; the same id with another payload is a mistake of the client's.
     pub payload_digest: Digest,
     /// The reply, encoded as protobuf.

@@ -77,6 +77,21 @@ fn decode(suffix: &str) -> Option<Uuid> {
         .map(Uuid::from_u128)
 }
 
+/// The UUID in the text of an id of whatever kind, for places that refer to many kinds.
+pub fn uuid_in(text: &str) -> Option<Uuid> {
+    let (prefix, suffix) = text.split_once('_')?;
+    (prefix.len() == 3 && prefix.bytes().all(|byte| byte.is_ascii_lowercase())).then(|| decode(suffix))?
+}
+
+/// The first moment's id: no id of `at` or later sorts before it.
+pub fn first_at(at: Timestamp) -> Uuid {
+    let fraction = u16::try_from(at.micros().rem_euclid(1000) * 4096 / 1000).unwrap_or(0);
+    let mut random = [0; 10];
+    random[..2].copy_from_slice(&fraction.to_be_bytes());
+    let millis = u64::try_from(at.millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
@@ -180,6 +195,8 @@ ids! {
     SubmissionId = "sub";
     /// One change of a submission's state.
     HistoryId = "his";
+    /// A copy of everything held of a person.
+    ExportId = "exp";
 }
 
 #[cfg(test)]

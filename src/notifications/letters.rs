@@ -13,7 +13,7 @@ use crate::{
     db::{Db, WriteTx},
     entity::letter::{ActiveModel, Column, Entity, Model, State},
     kernel::{
-        EmailAddress, Timestamp,
+        Digest, EmailAddress, Timestamp,
         ids::{Id, LetterId},
     },
     mail::Letter,
@@ -38,6 +38,7 @@ pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter:
     let row = ActiveModel {
         id: Set(id),
         idempotency_key: Set(key.to_owned()),
+        recipient_mac: Set(Some(recipient_mac(app, to))),
         kind: Set(rendered.kind.to_owned()),
         sealed: Set(Some(app.sealer.seal(&place(id), &rendered.message))),
         state: Set(State::Queued),
@@ -49,6 +50,11 @@ pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter:
         return Ok(());
     }
     app.queue.enqueue(tx, &SendLetter { letter: id }).await
+}
+
+/// Whose a letter is, without its address: what exports and erasure go by.
+pub fn recipient_mac(app: &App, address: &EmailAddress) -> Digest {
+    Digest::mac(&app.keys.derived("letter recipients"), &[address.expose().as_bytes()])
 }
 
 /// The additional data that a letter is sealed with.

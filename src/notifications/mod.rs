@@ -12,4 +12,7 @@
 mod jobs;
 mod letters;
 
-pub use self::{jobs::SendLetter, letters::post};
+pub use self::{
+    jobs::SendLetter,
+    letters::{post, recipient_mac},
+};

@@ -4,7 +4,7 @@ use sea_orm::DeriveValueType;
 
 use crate::kernel::{
     Dice,
-    ids::{BlobId, UploadId},
+    ids::{BlobId, ExportId, UploadId},
 };
 
 /// Where an object lies in the store, below the configured prefix.
@@ -27,6 +27,11 @@ impl ObjectKey {
         let text = blob.to_string();
         let spread = text.get(text.len() - 2..).unwrap_or("00");
         Self(format!("content/{spread}/{text}"))
+    }
+
+    /// A copy of everything held of a person.
+    pub fn export(export: ExportId) -> Self {
+        Self(format!("exports/{export}"))
     }
 
     /// A key as it was stored in a row.

@@ -143,7 +143,8 @@ pub(super) async fn note(
     reason: Option<&str>,
     submission: &Model,
 ) -> Result<(), DbErr> {
-    let mut event = Event::new(Principal::Account(caller.account), action, "submission", submission.id);
+    let mut event = Event::new(Principal::Account(caller.account), action, "submission", submission.id)
+        .about(submission.submitter_id);
     event.reason = reason;
     audit::write(tx, app, Some(&caller.facts), event).await
 }

@@ -29,6 +29,8 @@ pub enum Cost {
     Chunk,
     /// Moves a whole file.
     Transfer,
+    /// Hands much out in answer to a small question.
+    Export,
     /// Stays open to tell of changes.
     Watch,
 }
@@ -40,7 +42,7 @@ impl Cost {
             Self::Read => Duration::from_secs(2),
             Self::Write | Self::Password => Duration::from_secs(5),
             Self::Chunk => Duration::from_secs(30),
-            Self::Transfer | Self::Watch => Duration::from_mins(30),
+            Self::Transfer | Self::Export | Self::Watch => Duration::from_mins(30),
         }
     }
 
@@ -82,8 +84,8 @@ const fn staff(permission: Permission, cost: Cost) -> Access {
 
 /// The row of a method.
 pub const fn of(rpc: Rpc) -> Access {
-    use Cost::{Chunk, Password, Read, Transfer, Watch, Write};
-    use Permission::{ListAccounts, ManageRoles, ReviewApplications, ReviewSubmissions};
+    use Cost::{Chunk, Export, Password, Read, Transfer, Watch, Write};
+    use Permission::{ListAccounts, ManageRoles, ReadAudit, ReviewApplications, ReviewSubmissions};
 
     match rpc {
         Rpc::AccountRegister | Rpc::AccountCompletePasswordReset => anyone(Password),
@@ -97,6 +99,10 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::AccountStartEmailChange => signed_in(Write).fresh(),
         // The current password is the proof.
         Rpc::AccountChangePassword => signed_in(Password),
+        Rpc::AccountStartDataExport | Rpc::AccountDeleteAccount => signed_in(Write).fresh(),
+        Rpc::AccountGetDataExport => signed_in(Read),
+        Rpc::AccountDownloadDataExport => signed_in(Export).fresh(),
+        Rpc::AccountCancelDeletion => anyone(Write),
 
         Rpc::SessionLogin => anyone(Password),
         Rpc::SessionRefreshSession => anyone(Write),
@@ -140,6 +146,9 @@ pub const fn of(rpc: Rpc) -> Access {
 
         Rpc::AdminListAccounts => staff(ListAccounts, Read),
         Rpc::AdminSetRoles => staff(ManageRoles, Write).fresh(),
+
+        Rpc::AuditListEvents | Rpc::AuditVerifyChain => staff(ReadAudit, Read),
+        Rpc::AuditExportEvents => staff(ReadAudit, Export).fresh(),
 
         Rpc::ServerGetServerInfo => anyone(Read),
     }

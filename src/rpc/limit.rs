@@ -47,7 +47,7 @@ pub const fn class(rpc: Rpc) -> Class {
         (_, Access { cost: Cost::Write, .. }) => Class::Write,
         (_, Access { cost: Cost::Password, .. }) => Class::PasswordCheck,
         (_, Access { cost: Cost::Chunk, .. }) => Class::Chunk,
-        (_, Access { cost: Cost::Transfer, .. }) => Class::Transfer,
+        (_, Access { cost: Cost::Transfer | Cost::Export, .. }) => Class::Transfer,
         (_, Access { cost: Cost::Watch, .. }) => Class::Watch,
     }
 }

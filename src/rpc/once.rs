@@ -19,7 +19,7 @@ use super::{Fields, Refusal, RpcRequest};
 use crate::{
     db::{Db, WriteTx},
     entity::request_record::{ActiveModel, Column, Entity, Model},
-    kernel::{Caller, Clock, Digest},
+    kernel::{Caller, Clock, Digest, ids::AccountId},
     vault::Sealer,
 };
 
@@ -69,7 +69,7 @@ impl Repeats {
                 }
                 None => Digest::mac(&self.key, &[b"anyone", method, id.as_bytes(), payload.as_bytes()]),
             };
-            Scope { record, payload }
+            Scope { record, payload, account: caller.map(|caller| caller.account) }
         });
         Ok(Once { repeats: self, scope, reply, outcome: PhantomData })
     }
@@ -79,6 +79,7 @@ impl Repeats {
 struct Scope {
     record: Digest,
     payload: Digest,
+    account: Option<AccountId>,
 }
 
 /// Remembers the outcome of a use case in the use case's own transaction.
@@ -157,6 +158,7 @@ async fn insert(tx: &WriteTx, scope: Scope, reply: Vec<u8>, repeats: &Repeats) -
     let now = repeats.clock.now();
     let row = ActiveModel {
         scope: Set(scope.record),
+        account_id: Set(scope.account),
         payload_digest: Set(scope.payload),
         reply: Set(reply),
         created_at: Set(now),

@@ -7,6 +7,7 @@ use sea_orm::DbErr;
 use super::store::{self, Side};
 use crate::{
     app::App,
+    audit::{self, Details},
     entity::audit_event,
     kernel::ids::{AccountId, AuditId, SessionId},
 };
@@ -17,6 +18,8 @@ const WORDS: [&str; 6] = ["authn_", "authz_", "user_", "privilege_", "session_",
 /// An event, and the device it happened on.
 pub struct Seen {
     pub row: audit_event::Model,
+    /// The network that the owner, or somebody not signed in, called from. That of staff is not the owner's to see.
+    pub address_prefix: Option<String>,
     pub session: Option<SessionId>,
     pub device_name: String,
 }
@@ -35,11 +38,13 @@ pub async fn list(app: &App, account: AccountId, before: AuditId, limit: u64) ->
     } else {
         store::list_devices(&app.db, account, &sessions).await?.into_iter().collect()
     };
-    Ok(rows.into_iter().map(|row| seen(row, &names)).collect())
+    let details = audit::details(&app.db, app, &rows).await?;
+    Ok(rows.into_iter().zip(details).map(|(row, details)| seen(row, details, account, &names)).collect())
 }
 
-fn seen(row: audit_event::Model, names: &HashMap<SessionId, String>) -> Seen {
+fn seen(row: audit_event::Model, details: Details, owner: AccountId, names: &HashMap<SessionId, String>) -> Seen {
+    let is_theirs = row.actor_id.is_none_or(|actor| actor == owner);
     let session = row.subject_id.filter(|_| row.subject_kind == "session").map(SessionId::from);
     let device_name = session.and_then(|id| names.get(&id)).cloned().unwrap_or_default();
-    Seen { row, session, device_name }
+    Seen { address_prefix: details.address_prefix.filter(|_| is_theirs), row, session, device_name }
 }

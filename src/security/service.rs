@@ -15,6 +15,7 @@ use crate::{
     entity::account::Model,
     kernel::ids::{EmailChangeId, Id, RegistrationId, ResetId},
     pb::{self, account_service_server::AccountService},
+    privacy,
     rpc::{
         self, Refusal, Rpc, convert, limit,
         page::{self, Query, Slice},
@@ -214,6 +215,43 @@ impl AccountService for AccountRpc {
             security_events: slice.rows.iter().map(|seen| wire::event(seen, caller.account)).collect(),
             next_page_token: self.app.pages.token(query, slice.next),
         }))
+    }
+
+    async fn start_data_export(
+        &self,
+        request: Request<pb::StartDataExportRequest>,
+    ) -> Result<Response<pb::StartDataExportResponse>, Status> {
+        privacy::service::start_data_export(&self.app, request).await
+    }
+
+    async fn get_data_export(
+        &self,
+        request: Request<pb::GetDataExportRequest>,
+    ) -> Result<Response<pb::GetDataExportResponse>, Status> {
+        privacy::service::get_data_export(&self.app, request).await
+    }
+
+    type DownloadDataExportStream = privacy::service::Pieces;
+
+    async fn download_data_export(
+        &self,
+        request: Request<pb::DownloadDataExportRequest>,
+    ) -> Result<Response<Self::DownloadDataExportStream>, Status> {
+        privacy::service::download_data_export(&self.app, request).await
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<pb::DeleteAccountRequest>,
+    ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
+        privacy::service::delete_account(&self.app, request).await
+    }
+
+    async fn cancel_deletion(
+        &self,
+        request: Request<pb::CancelDeletionRequest>,
+    ) -> Result<Response<pb::CancelDeletionResponse>, Status> {
+        privacy::service::cancel_deletion(&self.app, request).await
     }
 }
 

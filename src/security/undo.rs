@@ -8,6 +8,7 @@ use crate::{
     db::{WriteTx, violates_uniqueness},
     entity::{account, session::EndCause},
     kernel::{Digest, EmailAddress, Facts, Principal},
+    privacy,
     rpc::once::Record,
     sessions::{self, Which},
 };
@@ -62,10 +63,11 @@ async fn take_back(tx: &WriteTx, app: &App, mended: &mut Mended, change: &Change
         Change::EmailChanged { former } => bring_back_address(tx, app, mended, former).await,
         // Ending the sessions and closing the password is all there is to do.
         Change::PasswordChanged | Change::SignedIn | Change::SessionReused => Ok(()),
-        Change::FactorAdded { .. }
-        | Change::FactorRemoved { .. }
-        | Change::RecoveryCodesRenewed
-        | Change::DeletionStarted => Ok(()),
+        Change::DeletionStarted => {
+            let back = privacy::cancel_deletion(tx, app, mended.account.id, Principal::Anonymous, None).await?;
+            if back { Ok(()) } else { Err(Error::TokenInvalid) }
+        }
+        Change::FactorAdded { .. } | Change::FactorRemoved { .. } | Change::RecoveryCodesRenewed => Ok(()),
     }
 }
 

@@ -124,7 +124,7 @@ pub fn event(seen: &Seen, owner: AccountId) -> pb::SecurityEvent {
             ActorKind::Anonymous => pb::SecurityActor::Anonymous,
         }
         .into(),
-        address_prefix: row.address_prefix.clone().unwrap_or_default(),
+        address_prefix: seen.address_prefix.clone().unwrap_or_default(),
         session_id: seen.session.map(|id| id.to_string()).unwrap_or_default(),
         device_name: seen.device_name.clone(),
     }

@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use crate::{app::App, sessions, work};
+use crate::{app::App, audit, sessions, work};
 
 /// A server that listens and is not serving yet.
 pub struct Server {
@@ -43,6 +43,10 @@ impl Server {
     /// # Errors
     /// One sentence: which port is busy or forbidden.
     pub async fn bind(app: App) -> anyhow::Result<Self> {
+        let adopted = audit::adopt(&app).await?;
+        if adopted > 0 {
+            tracing::info!(adopted, "rows of the audit trail were taken into its chain");
+        }
         let config = &app.config.server;
         let listener = bind(config.listen, "server.listen").await?;
         let admin = bind(config.admin_listen, "server.admin_listen").await?;

@@ -33,13 +33,18 @@ impl Target {
     /// counted like known ones, and none is stored in clear.
     pub fn new(app: &App, email: &EmailAddress, device: Option<DeviceId>) -> Self {
         let key = app.keys.derived("login identifiers");
-        let identifier = Digest::mac(&key, &[email.expose().as_bytes()]);
+        let identifier = identifier_mac(app, email);
         let counter = match device {
             None => identifier,
             Some(id) => Digest::mac(&key, &[identifier.as_bytes(), uuid::Uuid::from(id).as_bytes()]),
         };
         Self { identifier, device, counter }
     }
+}
+
+/// What stands for an address in the rows of attempts, known or not, so that none is stored in clear.
+pub fn identifier_mac(app: &App, email: &EmailAddress) -> Digest {
+    Digest::mac(&app.keys.derived("login identifiers"), &[email.expose().as_bytes()])
 }
 
 /// One try to sign in.

@@ -40,6 +40,7 @@ mod wire;
 
 pub use self::{
     access::AccessTokens,
+    attempts::identifier_mac,
     end::end,
     error::Error,
     follow::follow_changes,

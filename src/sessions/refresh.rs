@@ -141,7 +141,8 @@ async fn end_copied(
     let which = store::Which::These(std::slice::from_ref(&session.id));
     let ended = end::end(&tx, app, session.account_id, which, EndCause::RefreshReuse, now).await?;
     if !ended.is_empty() {
-        let event = audit::Event::new(Principal::Anonymous, "authn_token_reuse", "session", session.id);
+        let event = audit::Event::new(Principal::Anonymous, "authn_token_reuse", "session", session.id)
+            .about(session.account_id);
         audit::write(&tx, app, Some(facts), event).await?;
         let undo = accounts::undo_link(&tx, app, account.id, &accounts::Change::SessionReused).await?;
         let letter = Letter::SessionReused { device_name: session.device_name.clone(), undo };

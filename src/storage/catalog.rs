@@ -6,15 +6,15 @@ use sea_orm::{
 };
 
 use crate::{
-    db::WriteTx,
+    db::{Db, WriteTx},
     entity::{
         object_reference::{self, Column, Entity},
         stored_blob, submission, track,
         upload::Purpose,
     },
     kernel::{
-        Caller, Digest, Permission,
-        ids::{BlobId, ObjectId},
+        Caller, Digest, Permission, Timestamp,
+        ids::{AccountId, BlobId, ObjectId, UploadId},
     },
     objects::ObjectKey,
 };
@@ -116,6 +116,68 @@ pub async fn insert_object(tx: &WriteTx, object: object_reference::Model) -> Res
 
 /// The blob that an upload's bytes become, unless they are stored already. One upload makes one blob at most, so that a
 /// repeated finalise writes over what an interrupted one left.
-pub fn blob_of(upload: crate::kernel::ids::UploadId) -> BlobId {
+pub fn blob_of(upload: UploadId) -> BlobId {
     BlobId::from(uuid::Uuid::from(upload))
+}
+
+/// Deletes the objects that these uploads became. Returns their blobs.
+pub async fn delete_objects(tx: &WriteTx, uploads: &[UploadId]) -> Result<Vec<BlobId>, DbErr> {
+    if uploads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let which = Column::UploadId.is_in(uploads.iter().copied());
+    let objects = Entity::find().filter(which.clone()).all(tx).await?;
+    Entity::delete_many().filter(which).exec(tx).await?;
+    Ok(objects.into_iter().map(|object| object.blob_id).collect())
+}
+
+/// Marks those of these blobs that nobody owns. Returns which.
+pub async fn update_orphans_destroyed(tx: &WriteTx, blobs: &[BlobId], now: Timestamp) -> Result<Vec<BlobId>, DbErr> {
+    if blobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let marked = stored_blob::Entity::update_many()
+        .col_expr(stored_blob::Column::DestroyedAt, Expr::value(now))
+        .filter(stored_blob::Column::Id.is_in(blobs.iter().copied()))
+        .filter(stored_blob::Column::DestroyedAt.is_null())
+        .filter(Expr::exists(owners()).not())
+        .exec_with_returning(tx)
+        .await?;
+    Ok(marked.into_iter().map(|blob| blob.id).collect())
+}
+
+/// Takes the mark off a blob that somebody owns after all.
+pub async fn update_revived(db: &Db, id: BlobId) -> Result<bool, DbErr> {
+    let revived = stored_blob::Entity::update_many()
+        .col_expr(stored_blob::Column::DestroyedAt, Expr::value(Option::<Timestamp>::None))
+        .filter(stored_blob::Column::Id.eq(id))
+        .filter(Expr::exists(owners()))
+        .exec(&db.write_one())
+        .await?;
+    Ok(revived.rows_affected > 0)
+}
+
+pub async fn find_destroyed(db: &Db, id: BlobId) -> Result<Option<stored_blob::Model>, DbErr> {
+    let marked = stored_blob::Entity::find_by_id(id).filter(stored_blob::Column::DestroyedAt.is_not_null());
+    marked.one(db).await
+}
+
+/// Forgets a blob whose bytes are gone.
+pub async fn delete_blob(db: &Db, id: BlobId) -> Result<(), DbErr> {
+    let gone = stored_blob::Entity::delete_many().filter(stored_blob::Column::Id.eq(id));
+    gone.filter(stored_blob::Column::DestroyedAt.is_not_null()).exec(&db.write_one()).await.map(drop)
+}
+
+fn owners() -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(Entity)
+        .and_where(Expr::col((Entity, Column::BlobId)).equals((stored_blob::Entity, stored_blob::Column::Id)))
+        .to_owned()
+}
+
+/// Forgets what this owner's files were called.
+pub async fn update_file_names(tx: &WriteTx, owner: AccountId) -> Result<(), DbErr> {
+    let nameless = Entity::update_many().col_expr(Column::FileName, Expr::value("file"));
+    nameless.filter(Column::OwnerId.eq(owner)).exec(tx).await.map(drop)
 }

@@ -6,7 +6,7 @@ use super::domain;
 use crate::{
     app::App,
     jobs::{Job, JobError},
-    kernel::ids::UploadId,
+    kernel::ids::{BlobId, UploadId},
 };
 
 /// Checks a complete upload and makes its object.
@@ -43,6 +43,22 @@ impl Job for ClearStaging {
     /// May run twice: what is gone stays gone.
     async fn run(&self, app: &App) -> Result<(), JobError> {
         domain::settle(app, self.upload).await.map_err(JobError::retry)
+    }
+}
+
+/// Removes bytes that nobody owns any more.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DestroyBlob {
+    pub blob: BlobId,
+}
+
+impl Job for DestroyBlob {
+    const NAME: &'static str = "storage.destroy_blob";
+    const PRIORITY: i64 = 200;
+
+    /// May run twice: what is gone stays gone.
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        domain::destroy(app, self.blob).await.map_err(JobError::retry)
     }
 }
 

@@ -29,4 +29,8 @@ mod store;
 mod tests;
 mod wire;
 
-pub use self::service::StorageRpc;
+pub use self::{
+    domain::{Released, give_up, open, release},
+    error::Error,
+    service::StorageRpc,
+};

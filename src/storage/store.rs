@@ -8,13 +8,13 @@ use std::time::Duration;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, Query},
 };
 
 use crate::{
     db::WriteTx,
     entity::{
-        account,
+        account, track,
         upload::{ActiveModel, Column, Entity, Model, State},
         upload_segment,
     },
@@ -280,4 +280,70 @@ pub async fn delete_staging(tx: &WriteTx, id: UploadId) -> Result<(), DbErr> {
         .exec(tx)
         .await
         .map(drop)
+}
+
+/// Gives up everything of this owner that still takes bytes.
+pub async fn update_all_cancelled(tx: &WriteTx, owner: AccountId, now: Timestamp) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Cancelled))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::OwnerId.eq(owner))
+        .filter(Column::State.is_in(OPEN))
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// At most `limit` ended uploads of this owner whose staging is still there.
+pub async fn list_ended_staged_of(
+    db: &impl ConnectionTrait,
+    owner: AccountId,
+    limit: u64,
+) -> Result<Vec<UploadId>, DbErr> {
+    let staged = Entity::owned_by(owner).filter(Column::Staged.eq(true)).filter(Column::State.is_in(ENDED));
+    staged.select_only().column(Column::Id).order_by_asc(Column::Id).limit(limit).into_tuple().all(db).await
+}
+
+pub async fn any_verifying(db: &impl ConnectionTrait, owner: AccountId) -> Result<bool, DbErr> {
+    let checked = Entity::owned_by(owner).filter(Column::State.eq(State::Verifying)).limit(1).one(db).await?;
+    Ok(checked.is_some())
+}
+
+/// Ended uploads of this owner that no track uses and whose staging is cleared, oldest first.
+pub async fn list_unused(tx: &WriteTx, owner: AccountId, limit: u64) -> Result<Vec<UploadId>, DbErr> {
+    let used_as = |file: track::Column| {
+        let tracks = Query::select()
+            .expr(Expr::val(1))
+            .from(track::Entity)
+            .and_where(Expr::col((track::Entity, file)).equals((Entity, Column::Id)))
+            .to_owned();
+        Expr::exists(tracks).not()
+    };
+    Entity::owned_by(owner)
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Staged.eq(false))
+        .filter(Column::State.is_in(ENDED))
+        .filter(used_as(track::Column::AudioUploadId))
+        .filter(used_as(track::Column::ArtworkUploadId))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+/// Deletes uploads to which nothing refers any more.
+pub async fn delete(tx: &WriteTx, ids: &[UploadId]) -> Result<u64, DbErr> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let deleted = Entity::delete_many().filter(Column::Id.is_in(ids.iter().copied())).exec(tx).await?;
+    Ok(deleted.rows_affected)
+}
+
+/// Forgets what this owner's files were called.
+pub async fn update_file_names(tx: &WriteTx, owner: AccountId) -> Result<(), DbErr> {
+    let nameless = Entity::update_many().col_expr(Column::FileName, Expr::value("file"));
+    nameless.filter(Column::OwnerId.eq(owner)).exec(tx).await.map(drop)
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -24,7 +24,9 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
-    ("audit", &["kernel", "db", "entity", "app"]),
+    ("subject", &["kernel", "db", "entity", "vault", "app"]),
+    // Reading the trail is a service like others; writing it is below every feature.
+    ("audit", &["kernel", "db", "entity", "vault", "app", "subject", "rpc", "pb"]),
     ("limits", &["kernel", "config", "cache", "app", "rpc"]),
     ("notifications", &["kernel", "db", "entity", "mail", "app", "jobs"]),
     ("main", &["cli", "logging"]),
@@ -34,12 +36,13 @@ const LAYERS: [(&str, &[&str]); 20] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 13] = [
     "accounts",
     "admin",
     "applications",
     "artists",
     "challenges",
+    "privacy",
     "review",
     "search",
     "security",

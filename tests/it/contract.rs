@@ -45,7 +45,9 @@ fn each_method_says_who_may_call_what_repeating_does_and_how_it_fails() {
 #[test]
 fn reads_are_declared_free_of_side_effects() {
     each_method(|service, method, _| {
-        let reads = ["Get", "List", "Search", "Watch", "Read"].iter().any(|verb| method.name().starts_with(verb));
+        let reads = ["Get", "List", "Search", "Watch", "Read", "Download", "VerifyChain"]
+            .iter()
+            .any(|verb| method.name().starts_with(verb));
         let declared = method.options.as_ref().map(prost_types::MethodOptions::idempotency_level);
         let free = declared == Some(IdempotencyLevel::NoSideEffects);
         assert_eq!(reads, free, "{}.{}", service.name(), method.name());

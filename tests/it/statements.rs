@@ -3,6 +3,7 @@
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
 mod safety;
+mod privacy;
 
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
@@ -26,55 +27,63 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/ListSecurityEvents", 3, None),
     ("AccountService/ResendVerification", 7, None),
     ("AccountService/GetAccount", 1, None),
-    ("AccountService/UpdateAccount", 4, None),
+    ("AccountService/UpdateAccount", 6, None),
+    ("AccountService/StartDataExport", 8, None),
+    ("AccountService/GetDataExport", 1, None),
+    ("AccountService/DownloadDataExport", 6, None),
+    ("AccountService/DeleteAccount", 10, None),
+    ("AccountService/CancelDeletion", 9, None),
     ("AdminService/ListAccounts", 1, None),
-    ("AdminService/SetRoles", 6, None),
-    ("ApplicationService/CreateApplication", 4, None),
-    ("ApplicationService/SubmitApplication", 4, None),
+    ("AdminService/SetRoles", 8, None),
+    ("AuditService/ListEvents", 2, None),
+    ("AuditService/VerifyChain", 2, None),
+    ("AuditService/ExportEvents", 8, None),
+    ("ApplicationService/CreateApplication", 6, None),
+    ("ApplicationService/SubmitApplication", 6, None),
     ("ApplicationService/GetMyApplication", 1, None),
     ("ApplicationService/ListApplications", 1, None),
-    ("ApplicationService/ApproveApplication", 13, None),
-    ("ApplicationService/RejectApplication", 8, None),
+    ("ApplicationService/ApproveApplication", 14, None),
+    ("ApplicationService/RejectApplication", 10, None),
     ("ArtistService/GetArtist", 1, None),
     ("ArtistService/ListArtists", 1, None),
     ("ReviewService/ListQueue", 3, None),
-    ("ReviewService/StartReview", 6, None),
-    ("ReviewService/ApproveSubmission", 9, None),
-    ("ReviewService/RejectSubmission", 10, None),
-    ("ReviewService/PublishSubmission", 11, None),
+    ("ReviewService/StartReview", 8, None),
+    ("ReviewService/ApproveSubmission", 11, None),
+    ("ReviewService/RejectSubmission", 12, None),
+    ("ReviewService/PublishSubmission", 13, None),
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
-    ("SessionService/Login", 10, None),
+    ("SessionService/Login", 12, None),
     ("SessionService/RefreshSession", 2, None),
-    ("SessionService/Logout", 4, None),
+    ("SessionService/Logout", 6, None),
     ("SessionService/GetSession", 1, None),
-    ("SessionService/UpdateSession", 4, None),
+    ("SessionService/UpdateSession", 6, None),
     ("SessionService/ListSessions", 1, None),
-    ("SessionService/RevokeSession", 5, None),
+    ("SessionService/RevokeSession", 7, None),
     ("SessionService/WatchSession", 1, None),
     ("SessionService/ListDevices", 1, None),
-    ("SessionService/ForgetDevice", 5, None),
+    ("SessionService/ForgetDevice", 7, None),
     ("SessionService/GetChallenge", 0, None),
     ("StorageService/GetLimits", 0, None),
-    ("StorageService/CreateUpload", 5, Some(6)),
+    ("StorageService/CreateUpload", 7, Some(8)),
     ("StorageService/WriteUpload", 6, None),
     ("StorageService/AppendChunk", 5, None),
     ("StorageService/GetUpload", 1, None),
-    ("StorageService/CompleteUpload", 7, None),
-    ("StorageService/CancelUpload", 6, None),
-    ("StorageService/CreateDownloadUrl", 4, None),
+    ("StorageService/CompleteUpload", 9, None),
+    ("StorageService/CancelUpload", 8, None),
+    ("StorageService/CreateDownloadUrl", 6, None),
     ("StorageService/ReadObject", 1, None),
-    ("SubmissionService/CreateSubmission", 7, None),
-    ("SubmissionService/SubmitSubmission", 12, None),
-    ("SubmissionService/WithdrawSubmission", 7, None),
+    ("SubmissionService/CreateSubmission", 9, None),
+    ("SubmissionService/SubmitSubmission", 14, None),
+    ("SubmissionService/WithdrawSubmission", 9, None),
     ("SubmissionService/GetSubmission", 1, None),
     ("SubmissionService/ListSubmissions", 1, None),
     ("SubmissionService/WatchSubmission", 1, None),
-    ("TrackService/CreateTrack", 6, None),
+    ("TrackService/CreateTrack", 8, None),
     ("TrackService/GetTrack", 1, None),
     ("TrackService/ListTracks", 2, None),
-    ("TrackService/UpdateTrack", 5, None),
-    ("TrackService/DeleteTrack", 6, None),
+    ("TrackService/UpdateTrack", 7, None),
+    ("TrackService/DeleteTrack", 8, None),
 ];
 
 /// Counts calls by the name of their method.
@@ -106,6 +115,7 @@ async fn every_call_costs_what_the_table_says() {
     // The first round fills what is prepared once; the second is measured.
     for round in 0..2 {
         people(&mut meter, &studio, &sam, round).await;
+        privacy::data(&mut meter, &studio.world, round).await;
         let object_id = files(&mut meter, &studio).await;
         objects(&mut meter, &studio, &object_id).await;
         works(&mut meter, &studio).await;
@@ -224,6 +234,7 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
         ..Default::default()
     };
     meter.of("AdminService/SetRoles", sam.admin().set_roles(set_roles)).await;
+    privacy::trail(meter, sam).await;
     let info = pb::GetServerInfoRequest {};
     meter.of("ServerService/GetServerInfo", anyone.server().get_server_info(info)).await;
 }

@@ -4,6 +4,7 @@ mod create;
 mod download;
 mod end;
 mod finalize;
+mod release;
 mod sweep;
 mod write;
 
@@ -20,6 +21,7 @@ pub use self::{
     download::{Reading, SignedUrl, open, read, sign_url},
     end::{Completion, cancel, complete},
     finalize::finalize,
+    release::{Released, destroy, give_up, release},
     sweep::{settle, sweep},
     write::{Append, Chunk, Writer, append},
 };

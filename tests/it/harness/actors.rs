@@ -67,6 +67,7 @@ services! {
     submissions = submission_service_client::SubmissionServiceClient;
     review = review_service_client::ReviewServiceClient;
     search = search_service_client::SearchServiceClient;
+    audit = audit_service_client::AuditServiceClient;
     admin = admin_service_client::AdminServiceClient;
     server = server_service_client::ServerServiceClient;
 }

@@ -1,0 +1,33 @@
+//! A person's rights over what is held of them: a copy, and an end.
+//!
+//! Owns the tables `data_export` and `erasure_receipt`, and the [`register`] of everything that is held of people. Erasure
+//! is the one place that deletes rows of other features: which, the register says, and a test holds it against the
+//! schema, so that no table can be forgotten. It promises that
+//!
+//! - an export has everything the register names, and is gone after seven days;
+//! - a deleted account signs in nowhere and waits 14 days, in which the letter's link brings it back whole;
+//! - an erasure may be killed anywhere and goes on where it stopped; at its end the person's key is destroyed, what is
+//!   sealed under it is unreadable in every copy, and a receipt that names no one says how much was erased;
+//! - works that were published keep their facts and files, withdrawn, under the artist's name; everything else goes.
+//!
+//! On the wire it is a part of `AccountService`, which [`crate::security`] puts together from here.
+
+mod archive;
+mod deletion;
+mod erasure;
+mod error;
+mod export;
+mod jobs;
+pub mod register;
+mod rows;
+pub mod service;
+mod store;
+mod wire;
+mod works;
+
+pub use self::{
+    deletion::cancel_deletion,
+    erasure::erase,
+    error::Error,
+    jobs::{BuildExport, EraseAccount, EraseDue, SweepExports},
+};
