@@ -29,7 +29,7 @@ fn planted(number: usize, field: &FieldDescriptorProto) -> Vec<u8> {
         (_, "email" | "new_email", _) | (.., 1) => format!("{canary}@example.org"),
         (_, "filter", _) => format!("email = \"{canary}@example.org\""),
         (.., 2) => format!("acc_{canary}"),
-        (.., _) => format!("{canary} sings in quiet rivers"),
+        (..) => format!("{canary} sings in quiet rivers"),
     };
     text.into_bytes()
 }

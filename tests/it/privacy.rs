@@ -201,7 +201,7 @@ async fn nothing_personal_is_read_in_logs_metrics_or_the_trail() {
     let log = Recording::default();
     let listening = log.listen();
     let mut secrets = Secrets(vec![SECRET.to_owned()]);
-    let ana = walk_in(&world, &mut secrets).await;
+    let ana = Box::pin(walk_in(&world, &mut secrets)).await;
     let rui = world.reviewer("rui").await;
     let artist_id = walk_up(&world, &ana, &rui).await;
     walk_through(&world, &ana, &rui, &artist_id, &mut secrets).await;
@@ -236,7 +236,7 @@ async fn nothing_personal_is_read_in_logs_metrics_or_the_trail() {
 async fn no_secret_stands_in_the_database_as_it_is() {
     let world = World::start().await;
     let mut secrets = Secrets(vec![SECRET.to_owned()]);
-    let ana = walk_in(&world, &mut secrets).await;
+    let ana = Box::pin(walk_in(&world, &mut secrets)).await;
     // Replies that hold tokens are kept for repeats.
     ana.refresh().await.unwrap();
     secrets.keep_tokens(&ana);
