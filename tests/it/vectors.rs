@@ -48,17 +48,14 @@ fn opened(vector: &Value) -> Option<String> {
     let text = |field: &str| vector[field].as_str().unwrap_or_default();
     let footer = Some(text("footer").as_bytes()).filter(|footer| !footer.is_empty());
     let assertion = Some(text("implicit-assertion").as_bytes());
-    let payload = match bytes(vector, "public-key") {
-        // A failing vector offers a token of the wrong kind; its own kind decides how it is read.
-        Some(key) => {
-            let token = UntrustedToken::<Public, V4>::try_from(text("token")).ok()?;
-            PublicToken::verify(&AsymmetricPublicKey::<V4>::from(&key).ok()?, &token, footer, assertion).ok()?
-        }
-        None => {
-            let token = UntrustedToken::<Local, V4>::try_from(text("token")).ok()?;
-            let key = SymmetricKey::<V4>::from(&bytes(vector, "key")?).ok()?;
-            LocalToken::decrypt(&key, &token, footer, assertion).ok()?
-        }
+    // A failing vector offers a token of the wrong kind; the vector's own key decides how it is read.
+    let payload = if let Some(key) = bytes(vector, "public-key") {
+        let token = UntrustedToken::<Public, V4>::try_from(text("token")).ok()?;
+        PublicToken::verify(&AsymmetricPublicKey::<V4>::from(&key).ok()?, &token, footer, assertion).ok()?
+    } else {
+        let token = UntrustedToken::<Local, V4>::try_from(text("token")).ok()?;
+        let key = SymmetricKey::<V4>::from(&bytes(vector, "key")?).ok()?;
+        LocalToken::decrypt(&key, &token, footer, assertion).ok()?
     };
     Some(payload.payload().to_owned())
 }
@@ -103,8 +100,10 @@ fn written(key: &impl FormatAsPaserk) -> String {
 struct Kind {
     file: &'static str,
     write: fn(&[u8]) -> Option<String>,
-    read: Option<fn(&str) -> Option<Vec<u8>>>,
+    read: Option<Read>,
 }
+
+type Read = fn(&str) -> Option<Vec<u8>>;
 
 const KINDS: [Kind; 6] = [
     Kind {
