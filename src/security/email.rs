@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long the links confirm a change.
-const LINK_LIFE: Duration = Duration::from_hours(24);
+const LINK_LIFE: Duration = Duration::from_mins(30);
 
 /// How far a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,7 +41,6 @@ pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Re
 
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
-    store::delete_password_tries(&tx, caller.session).await?;
     let ended = replace(&tx, app, &account, hash, Which::AllBut(caller.session), now).await?;
     let actor = Principal::Account(caller.account);
     let event = audit::Event::new(actor, "authn_password_change", "account", account.id)
@@ -60,6 +59,7 @@ async fn prove(app: &App, caller: &Caller, account: &account::Model, current: &P
     }
     let verdict = app.hasher.verify(current, Some(&account.password_hash)).await?;
     if verdict.matches {
+        store::delete_password_tries(&app.db, caller.session).await?;
         return Ok(());
     }
     let tx = app.db.begin_write().await?;

@@ -70,11 +70,13 @@ pub(super) async fn deliver(app: &App, id: ProofId, proof: &Proof) -> Result<(),
         store::update_void(&tx, id, now).await?;
     } else {
         post(&tx, app, &account, id, proof).await?;
+        let event = audit::Event::new(Principal::System, "authn_password_reset_letter", "account", account.id);
+        audit::write(&tx, app, None, event).await?;
     }
     tx.commit().await
 }
 
-/// Sends a reset letter to an account's owner, whoever thought it necessary.
+/// Sends a reset letter to an account's owner, whoever thought it necessary and writes that down.
 ///
 /// # Errors
 /// When the database fails, and with it the whole transaction.
@@ -90,9 +92,7 @@ pub async fn send(tx: &WriteTx, app: &App, account: &account::Model) -> Result<(
 async fn post(tx: &WriteTx, app: &App, account: &account::Model, id: ProofId, proof: &Proof) -> Result<(), DbErr> {
     store::update_resets_void(tx, account.id, id, app.clock.now()).await?;
     let letter = Letter::ResetPassword { link: proof.link(app, "reset"), code: proof.spaced_code() };
-    notifications::post(tx, app, &format!("reset/{id}"), &account.email, &letter).await?;
-    let event = audit::Event::new(Principal::System, "authn_password_reset_letter", "account", account.id);
-    audit::write(tx, app, None, event).await
+    notifications::post(tx, app, &format!("reset/{id}"), &account.email, &letter).await
 }
 
 /// Sets a new password for whoever shows the proof. Returns how many sessions ended: all there were.

@@ -27,6 +27,7 @@ mod refreshes;
 mod reviews;
 mod search;
 mod search_tracks;
+mod security;
 mod server;
 mod session_details;
 mod session_watches;
