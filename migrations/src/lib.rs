@@ -33,6 +33,8 @@ mod m20261124_000011_login_guard;
 mod m20261124_000012_device;
 mod m20261124_000013_spent_challenge;
 mod m20261124_000040_mail_proof;
+mod m20261124_000060_account_lists;
+mod m20261124_000061_api_key;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -66,6 +68,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_login_guard::Migration),
             Box::new(m20261124_000012_device::Migration),
             Box::new(m20261124_000013_spent_challenge::Migration),
+            Box::new(m20261124_000060_account_lists::Migration),
+            Box::new(m20261124_000061_api_key::Migration),
         ]
     }
 }
