@@ -38,10 +38,12 @@ pub trait Id: Copy + Send + Sync + 'static + From<Uuid> + Into<Uuid> {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
     }
 
-    /// Not greater than any id made in the millisecond of `at` or later: the lower end of a range by age.
+    /// Not greater than any id made at `at` or later: the lower end of a range by age.
     fn earliest(at: Timestamp) -> Self {
+        let fraction = u16::try_from(at.micros().rem_euclid(1000) * 4096 / 1000).unwrap_or(0).to_be_bytes();
         let millis = u64::try_from(at.millis()).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into()
+        let random = [fraction[0], fraction[1], 0, 0, 0, 0, 0, 0, 0, 0];
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
     }
 
     fn parse(text: &str) -> Result<Self, InvalidId> {
@@ -156,6 +158,8 @@ ids! {
     SessionId = "ses";
     /// A device that its owner asked to be remembered on.
     DeviceId = "dev";
+    /// A key of an internal tool.
+    ApiKeyId = "key";
     /// One try to sign in.
     AttemptId = "att";
     /// One line of the audit trail.
