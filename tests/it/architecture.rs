@@ -34,7 +34,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 13] = [
     "accounts",
     "admin",
     "applications",
@@ -42,6 +42,7 @@ const FEATURES: [&str; 12] = [
     "challenges",
     "review",
     "search",
+    "service_accounts",
     "security",
     "sessions",
     "storage",
