@@ -63,11 +63,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_search_document::Migration),
             Box::new(m20261124_000001_session_proofs::Migration),
             Box::new(m20261124_000002_account_care::Migration),
-            Box::new(m20261124_000040_mail_proof::Migration),
             Box::new(m20261124_000010_attempts_count::Migration),
             Box::new(m20261124_000011_login_guard::Migration),
             Box::new(m20261124_000012_device::Migration),
             Box::new(m20261124_000013_spent_challenge::Migration),
+            Box::new(m20261124_000040_mail_proof::Migration),
             Box::new(m20261124_000060_account_lists::Migration),
             Box::new(m20261124_000061_api_key::Migration),
         ]

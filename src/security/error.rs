@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation};
 use crate::{
     accounts::password::Rejected,
     pb::ErrorReason,
-    rpc::{Fault, fault},
+    rpc::{Fault, fault, limit::Exceeded},
     vault::Full,
 };
 
@@ -21,10 +21,14 @@ pub enum Error {
     WrongPassword,
     #[error("the current password was wrong too often; wait as told")]
     TooManyTries { limit: i64, retry_after: Duration },
+    #[error("the mailbox has been sent enough letters for now; wait as told")]
+    TooManyLetters(#[from] Exceeded),
     #[error("the link or code is wrong, was used, or is too old; ask for a new letter")]
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
     AttemptsExhausted,
+    #[error("this account has a second factor; the letter alone sets no password")]
+    StepUpRequired { methods: String },
     #[error("this is your address already")]
     SameAddress,
     #[error("the account has changed meanwhile; read it again")]
@@ -45,9 +49,10 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
             Self::WrongPassword => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
-            Self::TooManyTries { .. } => (Code::ResourceExhausted, ErrorReason::RateLimited),
+            Self::TooManyTries { .. } | Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::StepUpRequired { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
@@ -60,7 +65,11 @@ impl Fault for Error {
         let fact = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
         match self {
             Self::PasswordRejected(why) => why.facts(),
-            Self::TooManyTries { .. } => fact("scope", SCOPE),
+            Self::TooManyTries { limit, .. } => {
+                HashMap::from([("scope".to_owned(), SCOPE.to_owned()), ("limit".to_owned(), limit.to_string())])
+            }
+            Self::TooManyLetters(exceeded) => exceeded.facts(),
+            Self::StepUpRequired { methods } => fact("methods", methods),
             Self::AccountGone => fact("cause", "account_deleted"),
             _ => HashMap::new(),
         }
@@ -69,6 +78,9 @@ impl Fault for Error {
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
             Self::PasswordRejected(why) => why.describe("new_password", details),
+            Self::StepUpRequired { methods } => {
+                details.add_precondition_failure_violation("STEP_UP", methods, "the second factor is still wanted");
+            }
             Self::SameAddress => {
                 details.set_bad_request(vec![FieldViolation::new("new_email", self.to_string())]);
             }
@@ -76,8 +88,9 @@ impl Fault for Error {
                 details.add_quota_failure_violation(SCOPE, format!("at most {limit} in the window"));
                 details.set_retry_info(Some(*retry_after));
             }
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(Duration::from_secs(2)));
+            Self::TooManyLetters(exceeded) => exceeded.describe(details),
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             _ => {}
         }

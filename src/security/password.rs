@@ -76,8 +76,8 @@ pub async fn judge(app: &App, account: &account::Model, new: &Password) -> Resul
     password::judge(app, new, person).await.map_err(Error::PasswordRejected)
 }
 
-/// Puts a new password in the place of the one that was read, ends sessions, voids what waits in mailboxes, and tells the
-/// owner. Returns how many sessions ended.
+/// Puts a new password in the place of the one that was read, ends sessions, voids what waits in mailboxes, forgets the
+/// guesses at the old one and the trust in devices, and tells the owner. Returns how many sessions ended.
 pub async fn replace(
     tx: &WriteTx,
     app: &App,
@@ -90,7 +90,12 @@ pub async fn replace(
         return Err(Error::Changed);
     }
     let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
+    sessions::devices::distrust(tx, account.id).await?;
+    sessions::password_reset(tx, app, account.id).await?;
     store::update_all_void(tx, account.id, now).await?;
+    // Guesses at the old password are void, and so is the trust in devices that were given with it.
+    sessions::password_reset(tx, app, account.id).await?;
+    sessions::devices::distrust(tx, account.id).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::PasswordChanged).await?;
     let key = format!("password_changed/{}/{}", account.id, now.micros());
     notifications::post(tx, app, &key, &account.email, &Letter::PasswordChanged { undo }).await?;

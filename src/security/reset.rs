@@ -21,6 +21,7 @@ use crate::{
         EmailAddress, Facts, Password, Principal,
         ids::{AccountId, Id, ProofId, ResetId},
     },
+    limits::{self, Asked},
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -37,6 +38,7 @@ pub async fn start(
     email: EmailAddress,
     once: &impl Record<ResetId>,
 ) -> Result<ResetId, Error> {
+    limits::letter(app, facts, Asked::Reset, &email).await?;
     let account = accounts::find_by_email(&app.db, &email).await?.filter(has_password);
     let id = ResetId::new(app.clock.now(), &app.dice);
     let proof = Proof::throw(app);
@@ -106,6 +108,10 @@ pub async fn complete(
     let proof = proofs::find(app, shown, &[Purpose::ResetPassword]).await?;
     let account = owner(app, proof.account_id).await?;
     password::judge(app, &account, new).await?;
+    // A mailbox is no second factor: who reads the letters is not yet the person.
+    if !account.factor_kinds.is_empty() {
+        return Err(Error::StepUpRequired { methods: account.factor_kinds.to_string() });
+    }
     let hash = app.hasher.hash(new).await?;
 
     let now = app.clock.now();

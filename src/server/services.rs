@@ -49,10 +49,12 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
-    let routes = Router::new()
+    let pages = Router::new()
         .merge(accounts::page::router(app.clone()))
         .merge(security::page::router(app.clone()))
-        .merge(sessions::page::router(app.clone()))
+        .merge(sessions::page::router(app.clone()));
+    let routes = Router::new()
+        .merge(http::limited(pages, calls))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))

@@ -141,14 +141,13 @@ pub struct Counts {
 
 /// Everything that is to be known before a password is looked at, in one statement; the same for unknown addresses.
 pub async fn counts(
-    db: &Db,
     app: &App,
     facts: &Facts,
     target: Target,
     account: Option<AccountId>,
+    now: Timestamp,
 ) -> Result<Counts, DbErr> {
     let config = &app.config.guessing;
-    let now = app.clock.now();
     let mine = || counted(target.counter, Verdict::Wrong, now - config.window - config.lock_for);
     let ever = |verdict| counted(target.counter, verdict, Timestamp::from_micros(0));
     let prefix = facts.address.prefix();
@@ -174,7 +173,7 @@ pub async fn counts(
         .expr_as(Expr::exists(sessions()), "had_session")
         .expr_as(Expr::exists(here), "familiar")
         .to_owned();
-    let row = db.query_one(&query).await?;
+    let row = app.db.query_one(&query).await?;
     Ok(row.map(|row| Counts::from_query_result(&row, "")).transpose()?.unwrap_or_default())
 }
 

@@ -43,6 +43,7 @@ pub struct Remembered {
 }
 
 /// How a sign-in wants its device remembered.
+#[derive(Clone, Copy)]
 pub struct Wish<'a> {
     /// The known device whose token was shown, of this account.
     pub known: Option<&'a device::Model>,

@@ -84,8 +84,8 @@ pub async fn unlock(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), D
     upsert(tx, row, None).await.map(drop)
 }
 
-/// Forgets all failures on an account's old password, and turns the password on again. For whoever sets a new one after
-/// a proof of the mailbox, in the same transaction.
+/// Forgets all failures on an account's old password, and turns the password on again. For whoever sets a new one, in
+/// the same transaction.
 ///
 /// # Errors
 /// When the database fails.
@@ -102,8 +102,8 @@ pub async fn password_reset(tx: &WriteTx, app: &App, account: AccountId) -> Resu
     upsert(tx, row, None).await.map(drop)
 }
 
-/// Turns an account's password off for strangers until it is reset: an intruder may know it. Known devices go on; forget
-/// them too, if the intruder may have one.
+/// Turns an account's password off for strangers until a new one is set. Whoever may know it gets in no more, once the
+/// devices are forgotten too.
 ///
 /// # Errors
 /// When the database fails.
@@ -112,7 +112,7 @@ pub async fn turn_password_off(tx: &WriteTx, app: &App, account: AccountId) -> R
     upsert(tx, row, None).await.map(drop)
 }
 
-/// Whether and since when an account's password is off.
+/// Since when an account's password is off for strangers, after too many failures in a row.
 ///
 /// # Errors
 /// When the database fails.
@@ -122,8 +122,8 @@ pub async fn password_off_at(db: &crate::db::Db, account: AccountId) -> Result<O
 
 /// Draws the consequences of a lock: a letter to the owner, once an episode; a password turned off, or a device forgotten.
 ///
-/// Looks at the attempts anew, so it may be called late, often or in vain.
-pub async fn follow_up(app: &App, account: AccountId, device: Option<DeviceId>) -> Result<(), Error> {
+/// `at` is when it was seen. Looks at the attempts anew, so it may be called late, often or in vain.
+pub async fn follow_up(app: &App, account: AccountId, device: Option<DeviceId>, at: Timestamp) -> Result<(), Error> {
     let Some(account) = accounts::find(&app.db, account).await? else { return Ok(()) };
     let target = Target::new(app, &account.email, device);
     let nobody = Facts {
@@ -132,15 +132,14 @@ pub async fn follow_up(app: &App, account: AccountId, device: Option<DeviceId>) 
         address: ClientAddress::NONE,
         user_agent: String::new(),
     };
-    let counts = attempts::counts(&app.db, app, &nobody, target, Some(account.id)).await?;
-    let (now, config) = (app.clock.now(), &app.config.guessing);
-    let standing = guessing::judge(&counts, device.is_some(), config, now);
+    let counts = attempts::counts(app, &nobody, target, Some(account.id), at).await?;
+    let standing = guessing::judge(&counts, device.is_some(), &app.config.guessing, at);
 
     let tx = app.db.begin_write().await?;
     match device {
-        None if standing.off => tell_of_end(&tx, app, &account, now).await?,
+        None if standing.off => tell_of_end(&tx, app, &account, at).await?,
         Some(device) if standing.off => forget_device(&tx, app, &account, device).await?,
-        _ if standing.locked => tell_of_lock(&tx, app, &account, device, now).await?,
+        _ if standing.locked => tell_of_lock(&tx, app, &account, device, at).await?,
         _ => {}
     }
     tx.commit().await?;
@@ -148,12 +147,12 @@ pub async fn follow_up(app: &App, account: AccountId, device: Option<DeviceId>) 
 }
 
 /// Turns the password off for good, and says so; once.
-async fn tell_of_end(tx: &WriteTx, app: &App, account: &account::Model, now: Timestamp) -> Result<(), Error> {
-    let row = ActiveModel { password_off_at: Set(Some(now)), ..nothing(account.id) };
+async fn tell_of_end(tx: &WriteTx, app: &App, account: &account::Model, at: Timestamp) -> Result<(), Error> {
+    let row = ActiveModel { password_off_at: Set(Some(at)), ..nothing(account.id) };
     let still_on = Expr::col((Entity, Column::PasswordOffAt)).is_null();
     if upsert(tx, row, Some(Condition::all().add(still_on))).await? {
         let letter = Letter::LoginLocked { until_reset: true, unlock: None };
-        let key = format!("password_off/{}/{}", account.id, now.micros());
+        let key = format!("password_off/{}/{}", account.id, at.micros());
         notifications::post(tx, app, &key, &account.email, &letter).await?;
         write_lock(tx, app, account, serde_json::json!({ "until": "reset" })).await?;
     }
@@ -165,22 +164,22 @@ async fn tell_of_lock(
     app: &App,
     account: &account::Model,
     device: Option<DeviceId>,
-    now: Timestamp,
+    at: Timestamp,
 ) -> Result<(), Error> {
     let token = BASE64_URL_SAFE_NO_PAD.encode(app.dice.bytes::<32>());
     let (told, mut row) =
         (if device.is_some() { Column::DevicesToldAt } else { Column::StrangersToldAt }, nothing(account.id));
-    row.set(told, Some(now).into());
+    row.set(told, Some(at).into());
     row.unlock_sha256 = Set(Some(Digest::sha256(token.as_bytes())));
-    row.unlock_expires_at = Set(Some(now + LINK_LIFE));
+    row.unlock_expires_at = Set(Some(app.clock.now() + LINK_LIFE));
     // Two episodes lie at least one lock apart.
     let col = || Expr::col((Entity, told));
-    let new_episode = Condition::any().add(col().is_null()).add(col().lte(now - app.config.guessing.lock_for));
+    let new_episode = Condition::any().add(col().is_null()).add(col().lte(at - app.config.guessing.lock_for));
     if upsert(tx, row, Some(new_episode)).await? {
         let unlock = Some(format!("{}/unlock?token={token}", app.config.public_url()));
         let letter = Letter::LoginLocked { until_reset: false, unlock };
         let class = device.map_or_else(|| "strangers".to_owned(), |device| device.to_string());
-        let key = format!("login_locked/{}/{class}/{}", account.id, now.micros());
+        let key = format!("login_locked/{}/{class}/{}", account.id, at.micros());
         notifications::post(tx, app, &key, &account.email, &letter).await?;
         write_lock(tx, app, account, serde_json::json!({ "known_device": device.is_some() })).await?;
     }

@@ -24,7 +24,9 @@ pub fn judge(counts: &Counts, on_known_device: bool, config: &GuessingConfig, no
     let failed_often =
         counts.challenging.filter(|at| counts_still(counts, *at)).is_some_and(|at| at > now - config.window);
     let suspect_network = if on_known_device { counts.network_many } else { counts.network_some };
-    let challenged = failed_often || locked || suspect_network.is_some();
+    // What locks is more than what challenges, however long ago the first of the failures was.
+    let lock_challenges = locked && config.challenge_after <= config.lock_after;
+    let challenged = failed_often || lock_challenges || suspect_network.is_some();
     let level = Level(u8::from(locked) + u8::from(counts.network_many.is_some()));
     Standing { challenge: challenged.then_some(level), locked, off: is_off(counts, on_known_device) }
 }

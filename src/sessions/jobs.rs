@@ -8,7 +8,7 @@ use super::{attempts, device_store, guard, store};
 use crate::{
     app::App,
     jobs::{Job, JobError},
-    kernel::{Digest, ids},
+    kernel::{Timestamp, ids},
     rpc::fault,
 };
 
@@ -43,12 +43,14 @@ pub struct FollowUpLock {
     pub device: Option<ids::DeviceId>,
     /// What was locked, in hexadecimal: one waiting job for each is enough.
     pub counter: String,
+    /// When, in microseconds since the epoch: the lock may be over before the job runs.
+    pub at: i64,
 }
 
 impl FollowUpLock {
-    pub(super) fn of(attempt: &attempts::Attempt) -> Self {
-        let counter: &Digest = &attempt.target.counter;
-        Self { account: attempt.account, device: attempt.target.device, counter: hex::encode(counter.as_bytes()) }
+    pub(super) fn of(attempt: &attempts::Attempt, at: Timestamp) -> Self {
+        let counter = hex::encode(attempt.target.counter.as_bytes());
+        Self { account: attempt.account, device: attempt.target.device, counter, at: at.micros() }
     }
 }
 
@@ -62,6 +64,7 @@ impl Job for FollowUpLock {
     /// May run twice: the second finds that the owner was told.
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let Some(account) = self.account else { return Ok(()) };
-        guard::follow_up(app, account, self.device).await.map_err(|error| JobError::Retry(fault::causes(&error)))
+        let at = Timestamp::from_micros(self.at);
+        guard::follow_up(app, account, self.device, at).await.map_err(|error| JobError::Retry(fault::causes(&error)))
     }
 }

@@ -117,8 +117,9 @@ async fn look_up(app: &App, facts: &Facts, given: &Credentials) -> Result<Before
     let id = account.as_ref().map(|account| account.id);
     let device = shown.filter(|device| Some(device.account_id) == id);
     let target = Target::new(app, &given.email, device.as_ref().map(|device| device.id));
-    let counts = attempts::counts(&app.db, app, facts, target, id).await?;
-    let standing = guessing::judge(&counts, device.is_some(), &app.config.guessing, app.clock.now());
+    let now = app.clock.now();
+    let counts = attempts::counts(app, facts, target, id, now).await?;
+    let standing = guessing::judge(&counts, device.is_some(), &app.config.guessing, now);
     Ok(Before { account, pending, device, target, counts, standing })
 }
 
@@ -161,9 +162,7 @@ async fn refuse(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Err
         return if heard { Ok(told) } else { lock(app, facts, attempt).await };
     }
     attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
-    if attempt.outcome.verdict() == Some(Verdict::Wrong) {
-        follow_up(app, facts, attempt).await?;
-    }
+    follow_up(app, facts, attempt).await?;
     Ok(Error::InvalidCredentials)
 }
 
@@ -175,13 +174,16 @@ pub(super) async fn lock(app: &App, facts: &Facts, attempt: Attempt) -> Result<E
 }
 
 /// Counts once more, now that the failure stands there: of many at once, the last one sees that they make a lock.
+///
+/// What was locked before is counted as well, and in vain: it must cost the same.
 async fn follow_up(app: &App, facts: &Facts, attempt: Attempt) -> Result<(), Error> {
-    let counts = attempts::counts(&app.db, app, facts, attempt.target, attempt.account).await?;
-    let on_known_device = attempt.target.device.is_some();
-    let standing = guessing::judge(&counts, on_known_device, &app.config.guessing, app.clock.now());
-    if standing.locked || standing.off {
+    let now = app.clock.now();
+    let counts = attempts::counts(app, facts, attempt.target, attempt.account, now).await?;
+    let standing = guessing::judge(&counts, attempt.target.device.is_some(), &app.config.guessing, now);
+    let failed = attempt.outcome.verdict() == Some(Verdict::Wrong);
+    if failed && (standing.locked || standing.off) {
         let tx = app.db.begin_write().await?;
-        app.queue.enqueue(&tx, &FollowUpLock::of(&attempt)).await?;
+        app.queue.enqueue(&tx, &FollowUpLock::of(&attempt, now)).await?;
         tx.commit().await?;
     }
     Ok(())

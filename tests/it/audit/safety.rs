@@ -1,4 +1,4 @@
-//! The part of the walk that opens accounts and guards them.
+//! The trail of people, and of what guards their accounts.
 
 use std::time::Duration;
 

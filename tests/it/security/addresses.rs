@@ -62,9 +62,9 @@ async fn an_address_in_use_looks_like_any_other_and_its_owner_is_told() {
     let world = World::start().await;
     let (ana, eva) = (world.account("ana").await, world.account("eva").await);
     let (_, taken) = world.statements(async || ask_address(&ana, &eva.email).await.unwrap()).await;
-    let token = world.newest_letter_to(&ana.email).await.token().to_owned();
+    let letter = world.newest_letter_to(&ana.email).await;
     assert_eq!(world.newest_letter_to(&eva.email).await.subject, "You already have an account");
-    assert_eq!(confirm_address(&ana, &token).await.unwrap(), pb::EmailChangeState::OldConfirmed);
+    assert_eq!(confirm_address(&ana, letter.token()).await.unwrap(), pb::EmailChangeState::OldConfirmed);
     let (_, free) = world.statements(async || ask_address(&ana, "free@example.org").await.unwrap()).await;
     assert_eq!(taken, free, "the same work");
 

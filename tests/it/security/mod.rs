@@ -100,9 +100,14 @@ fn assert_shut_out(signed_in: Result<Actor, Status>) {
 }
 
 async fn set_status(world: &World, actor: &Actor, status: &str) {
+    set_column(world, actor, account::Column::Status, status).await;
+}
+
+/// Changes a row behind the back of the API.
+async fn set_column(world: &World, actor: &Actor, column: account::Column, value: &str) {
     let id: AccountId = actor.account_id().parse().unwrap();
     account::Entity::update_many()
-        .col_expr(account::Column::Status, Expr::value(status))
+        .col_expr(column, Expr::value(value))
         .filter(account::Column::Id.eq(id))
         .exec(&world.db().await)
         .await

@@ -123,6 +123,22 @@ async fn a_suspended_account_stays_so_and_a_deleted_one_gets_no_password() {
 }
 
 #[tokio::test]
+async fn a_letter_is_no_second_factor() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    ask_reset(&world, &ana.email).await;
+    let token = world.newest_letter_to(&ana.email).await.token().to_owned();
+    set_column(&world, &ana, account::Column::FactorKinds, "totp").await;
+    let refused = reset_by_token(&world, &token, NEW).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::StepUpRequired);
+    assert_eq!(fact(&refused, "methods").as_deref(), Some("totp"));
+    // Nothing was spent.
+    set_column(&world, &ana, account::Column::FactorKinds, "").await;
+    reset_by_token(&world, &token, NEW).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
 async fn the_page_asks_and_its_button_sets_the_password_once() {
     let world = World::start().await;
     let ana = world.account("ana").await;
