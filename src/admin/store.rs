@@ -50,11 +50,11 @@ pub async fn list(
     limit: u64,
 ) -> Result<Vec<Model>, DbErr> {
     let WantedAccounts { status, role, email, tier, kind, created, last_seen } = wanted;
-    let before = created.before.map(AccountId::earliest).map_or(before, |end| std::cmp::min(end, before));
+    let before = created.before.map(AccountId::first_at).map_or(before, |end| std::cmp::min(end, before));
     let conditions = Condition::all()
         .add(Column::Id.lt(before))
         .add(Column::Kind.eq(*kind))
-        .add_option(created.from.map(|from| Column::Id.gte(AccountId::earliest(from))))
+        .add_option(created.from.map(|from| Column::Id.gte(AccountId::first_at(from))))
         .add_option(status.map(|status| Column::Status.eq(status)))
         .add_option(role.and_then(holds))
         .add_option(email.clone().map(|email| Column::Email.eq(email)))
@@ -121,7 +121,7 @@ pub async fn facts(db: &impl ConnectionTrait, id: AccountId, now: Timestamp) -> 
     let failed: Vec<AttemptId> = attempts()
         .select_only()
         .column(A::Id)
-        .filter(A::Id.gte(AttemptId::earliest(now - DAY)))
+        .filter(A::Id.gte(AttemptId::first_at(now - DAY)))
         .filter(A::Result.is_not_in([Outcome::Succeeded, Outcome::FactorRequired]))
         .limit(COUNTED_TO)
         .into_tuple()
@@ -154,10 +154,10 @@ pub async fn list_attempts(
 ) -> Result<Vec<login_attempt::Model>, DbErr> {
     use login_attempt::{Column as A, Entity as Attempts};
     let WantedAttempts { account, address_prefix, outcome, created } = wanted;
-    let before = created.before.map(AttemptId::earliest).map_or(before, |end| std::cmp::min(end, before));
+    let before = created.before.map(AttemptId::first_at).map_or(before, |end| std::cmp::min(end, before));
     let conditions = Condition::all()
         .add(A::Id.lt(before))
-        .add_option(created.from.map(|from| A::Id.gte(AttemptId::earliest(from))))
+        .add_option(created.from.map(|from| A::Id.gte(AttemptId::first_at(from))))
         .add_option(account.map(|account| A::AccountId.eq(account)))
         .add_option(address_prefix.clone().map(|prefix| A::AddressPrefix.eq(prefix)))
         .add_option(outcome.map(|outcome| A::Result.eq(outcome)));

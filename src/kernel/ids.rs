@@ -38,8 +38,14 @@ pub trait Id: Copy + Send + Sync + 'static + From<Uuid> + Into<Uuid> {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
     }
 
-    /// Not greater than any id made at `at` or later: the lower end of a range by age.
+    /// Not greater than any id made in the millisecond of `at` or later: the lower end of a range by age.
     fn earliest(at: Timestamp) -> Self {
+        let millis = u64::try_from(at.millis()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into()
+    }
+
+    /// As [`Id::earliest`], to the microsecond: greater than any id made before `at`, too.
+    fn first_at(at: Timestamp) -> Self {
         let fraction = u16::try_from(at.micros().rem_euclid(1000) * 4096 / 1000).unwrap_or(0).to_be_bytes();
         let millis = u64::try_from(at.millis()).unwrap_or(0);
         let random = [fraction[0], fraction[1], 0, 0, 0, 0, 0, 0, 0, 0];
@@ -236,6 +242,11 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_000_098)) < ids[0]);
         assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_001_000)) > ids[49]);
+        for (step, id) in (0..).zip(&ids) {
+            let at = Timestamp::from_micros(1_700_000_000_000_000 + step * 2);
+            let later = Timestamp::from_micros(at.micros() + 1);
+            assert!(TrackId::first_at(at) <= *id && *id < TrackId::first_at(later));
+        }
         assert_eq!(ids[7].to_string().parse(), Ok(ids[7]));
     }
 }
