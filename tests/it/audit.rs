@@ -13,11 +13,7 @@ use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use tonic::Response;
 
 use crate::{
-    harness::{
-        audio, closed, rows,
-        stages::{applied, uploaded},
-        *,
-    },
+    harness::{closed, rows, stages::applied, *},
     staff,
 };
 
