@@ -6,6 +6,7 @@
 //! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. A variable that ends in
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
+mod apps;
 mod challenges;
 mod database;
 mod devices;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    apps::AppsConfig,
     challenges::{ChallengeKind, ChallengesConfig},
     database::DatabaseConfig,
     devices::DevicesConfig,
@@ -34,7 +36,7 @@ pub use self::{
     limits::LimitsConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
-    mail::MailConfig,
+    mail::{MailConfig, Relay, RelayTls},
     objects::ObjectsConfig,
     passwords::PasswordsConfig,
     server::{ForwardedHeader, ServerConfig},
@@ -78,6 +80,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub server: ServerConfig,
     pub web: WebConfig,
+    pub apps: AppsConfig,
     pub database: DatabaseConfig,
     pub objects: ObjectsConfig,
     pub mail: MailConfig,
@@ -107,6 +110,16 @@ impl Config {
             Some(url) => url.to_string(),
             None => format!("file://{}", self.data_dir.join("objects").display()),
         }
+    }
+
+    /// Where letters go when no mail server is configured.
+    pub fn mail_dir(&self) -> PathBuf {
+        self.data_dir.join("mail")
+    }
+
+    /// The folder of the server's own keys.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.data_dir.join("keys")
     }
 
     /// The base of links in letters and of download URLs, without a slash at its end.

@@ -9,7 +9,7 @@ use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
 use tower::{ServiceBuilder, layer::layer_fn};
 
-use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
+use super::{app_links, guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
     accounts,
     admin::AdminRpc,
@@ -56,6 +56,7 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
     let routes = Router::new()
         .merge(http::limited(pages, calls))
         .merge(storage::http::router(app.clone()))
+        .merge(app_links::router(&app.config.apps))
         .fallback_service(grpc);
     Ok(http::around(app, routes))
 }

@@ -4,17 +4,22 @@
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
 mod breached;
+mod calibrate;
+mod key_file;
 mod keys;
 mod paseto;
 mod passwords;
 mod pool;
+mod ring;
 mod seal;
 
 pub use self::{
     breached::{Breached, encode as encode_common},
-    keys::Keys,
+    calibrate::{Proposal, calibrate},
+    keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,
     passwords::{Hasher, Verdict},
     pool::Full,
+    ring::{Key, Ring},
     seal::Sealer,
 };

@@ -320,7 +320,8 @@ async fn letters_tell_the_decision_in_words() {
     insta::assert_snapshot!(format!("{}\n\n{}", letter.subject, letter.text), @r"
     Your application as Night & Bus
 
-    Your application as Night & Bus was not approved this time.
+    Your application as Night & Bus was not approved this time. You can
+    change it and apply again.
 
     The reviewers wrote:
     The artist is here already.
@@ -339,7 +340,8 @@ async fn letters_tell_the_decision_in_words() {
     insta::assert_snapshot!(format!("{}\n\n{}", letter.subject, letter.text), @r"
     Welcome, Night & Bus
 
-    Your application as Night & Bus was approved. You can upload and submit tracks now.
+    Your application as Night & Bus was approved. You can upload and submit
+    tracks now.
 
     You get this letter because you applied as an artist at Backline.
     ");

@@ -11,10 +11,10 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("pb", &[]),
     ("config", &["kernel"]),
     ("cache", &["kernel"]),
-    ("mail", &["kernel"]),
     ("entity", &["kernel"]),
     // Engines read their own section of the configuration.
     ("db", &["kernel", "config"]),
+    ("mail", &["kernel", "config"]),
     ("objects", &["kernel", "config"]),
     ("vault", &["kernel", "config"]),
     ("outgoing", &[]),
@@ -226,7 +226,9 @@ fn stores_only_ask_and_tell_the_database() {
 fn sql_is_written_by_hand_only_where_it_must_be() {
     let marks = ["Statement::from", "execute_unprepared(", "_raw(", "sqlx::", "Expr::cust", "raw_sql"];
     for source in sources() {
-        let Some(mark) = marks.iter().find(|mark| source.text.contains(**mark)) else { continue };
+        // The one way to hand a whole message to a mail server.
+        let text = source.text.replace("transport.send_raw(", "");
+        let Some(mark) = marks.iter().find(|mark| text.contains(**mark)) else { continue };
         let fine = RAW_SQL.contains(&source.path.as_str()) || source.path.starts_with(ENGINE);
         assert!(fine, "{} has SQL of its own: {mark}", source.path);
     }

@@ -182,7 +182,8 @@ async fn repeated_resets_give_the_first_reply() {
     let world = World::start().await;
     let ana = world.account("ana").await;
     let anyone = world.anonymous();
-    let start = pb::StartPasswordResetRequest { email: ana.email.clone(), request_id: request_id(1) };
+    let start =
+        pb::StartPasswordResetRequest { email: ana.email.clone(), request_id: request_id(1), ..Default::default() };
     let first = anyone.accounts().start_password_reset(start.clone()).await.unwrap().into_inner();
     assert_eq!(anyone.accounts().start_password_reset(start).await.unwrap().into_inner(), first);
     let complete = pb::CompletePasswordResetRequest {
