@@ -25,8 +25,9 @@ use crate::{
     app::{App, World},
     audit,
     config::{self, Config, Source},
-    kernel::{EmailAddress, Password},
+    kernel::{EmailAddress, Password, Principal, Scopes, text},
     server::Server,
+    service_accounts::{self, NewServiceAccount},
     work,
 };
 
@@ -107,6 +108,21 @@ enum Admin {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Make an account for an internal tool, and print its first API key: this once
+    CreateServiceAccount {
+        /// What the tool is called
+        #[arg(long)]
+        name: String,
+        /// A permission of the key, such as accounts.list; may be given several times
+        #[arg(long = "scope", value_name = "PERMISSION")]
+        scopes: Vec<String>,
+        /// Refuse every call that changes something
+        #[arg(long)]
+        read_only: bool,
+        /// Days until the key ends, at most 365
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=365))]
+        days: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -133,6 +149,17 @@ impl Cli {
             Command::CheckConfig => {
                 println!("The configuration is sound.");
                 Ok(())
+            }
+            Command::Admin(Admin::CreateServiceAccount { name, scopes, read_only, days }) => {
+                let permissions = scopes.iter().map(|name| Scopes::permission(name));
+                let new = NewServiceAccount {
+                    display_name: text::line(&name, service_accounts::MAX_NAME).context("--name")?,
+                    scopes: permissions.collect::<Result<_, _>>().context("--scope")?,
+                    read_only,
+                    key_lifetime: Duration::from_hours(24 * days),
+                    reason: "made on the command line".to_owned(),
+                };
+                create_service_account(config, new).await
             }
             Command::Keys(keys) => keys.run(&config),
             Command::Calibrate { target } => {
@@ -286,6 +313,16 @@ async fn verify_trail(config: Config, from: i64) -> anyhow::Result<()> {
         "{} rows are as they were written. The end is row {} with the hash {end}.",
         found.verified, found.head_sequence
     );
+    Ok(())
+}
+
+/// The key goes to standard output alone, so that a script can keep it.
+async fn create_service_account(config: Config, new: NewServiceAccount) -> anyhow::Result<()> {
+    let app = open(config).await?;
+    let made = service_accounts::create(&app, Principal::Operator, None, new, &()).await?;
+    eprintln!("{} calls with this key, which is shown this once; it ends when its days are over:", made.account.id);
+    println!("{}", made.text.expose());
+    app.db.close().await;
     Ok(())
 }
 

@@ -7,7 +7,8 @@
 //!
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
-//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
+//!   [`security`], [`service_accounts`],
 //!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`challenges`], [`notifications`], [`audit`], [`privacy`]
 //! - [`subject`]: a key per person, under which what must stay is sealed
@@ -45,6 +46,7 @@ pub mod rpc;
 pub mod search;
 pub mod security;
 pub mod server;
+pub mod service_accounts;
 pub mod sessions;
 pub mod storage;
 pub mod subject;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::{
-    accounts,
+    accounts, admin,
     app::App,
     challenges,
     jobs::{Registry, SweepJobs, Worker},
     notifications,
     privacy::{BuildExport, EraseAccount, EraseDue, SweepExports},
     security::{SendReset, SweepProofs},
-    sessions,
+    service_accounts, sessions,
     storage::jobs::{ClearStaging, DestroyBlob, FinalizeUpload, Sweep},
 };
 
@@ -24,6 +24,8 @@ pub fn registry() -> Registry {
         .with::<sessions::FollowUpLock>()
         .with_schedule::<challenges::SweepChallenges>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with_schedule::<admin::EndSuspensions>(Duration::from_mins(5))
+        .with_schedule::<service_accounts::SweepKeys>(HOUR)
         .with::<SendReset>()
         .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()

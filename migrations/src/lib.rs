@@ -35,6 +35,8 @@ mod m20261124_000013_spent_challenge;
 mod m20261124_000040_mail_proof;
 mod m20261124_000050_audit_chain;
 mod m20261124_000051_privacy;
+mod m20261124_000060_account_lists;
+mod m20261124_000061_api_key;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -70,6 +72,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000040_mail_proof::Migration),
             Box::new(m20261124_000050_audit_chain::Migration),
             Box::new(m20261124_000051_privacy::Migration),
+            Box::new(m20261124_000060_account_lists::Migration),
+            Box::new(m20261124_000061_api_key::Migration),
         ]
     }
 }

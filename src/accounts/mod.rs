@@ -10,6 +10,7 @@
 //! Signing in is [`crate::sessions`]; the safety of an account, and the gRPC face of all this, is [`crate::security`];
 //! what staff do to accounts is [`crate::admin`].
 
+mod care;
 mod domain;
 mod error;
 mod jobs;
@@ -24,6 +25,7 @@ mod undo;
 pub mod wire;
 
 pub use self::{
+    care::{Care, hold, update_care, update_suspensions_over},
     domain::{NewStaff, create_administrator, update_profile},
     error::Error,
     jobs::SweepRegistrations,
@@ -31,7 +33,7 @@ pub use self::{
     roles::set_roles,
     staff::count_other_admins,
     store::{
-        find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_email, update_others_void,
+        find, find_by_email, insert, list_roles_changed_since, none_is_staff, touch, update_email, update_others_void,
         update_password, update_password_hash,
     },
     undo::{Change, DELETION_GRACE, Undone, spend_deletion_link, take_undo, undo_link},

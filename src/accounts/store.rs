@@ -32,6 +32,9 @@ pub async fn find_by_email(db: &impl ConnectionTrait, email: &EmailAddress) -> R
 }
 
 /// Inserts an account. A taken address breaks uniqueness.
+///
+/// # Errors
+/// When it does, or the database fails.
 pub async fn insert(tx: &WriteTx, account: &Model) -> Result<(), DbErr> {
     let row = account.clone().into_active_model().reset_all();
     Entity::insert(row).exec_without_returning(tx).await.map(drop)

@@ -49,6 +49,11 @@ pub fn proto(account: &account::Model) -> pb::Account {
         create_time: Some(convert::timestamp(account.created_at)),
         update_time: Some(convert::timestamp(account.updated_at)),
         etag: account.row_version.to_string(),
+        kind: match account.kind {
+            account::Kind::Person => pb::AccountKind::Person,
+            account::Kind::Service => pb::AccountKind::Service,
+        }
+        .into(),
     }
 }
 

@@ -4,24 +4,53 @@ use serde_json::json;
 
 use super::{
     Error,
-    store::{self, Wanted},
+    care::refuse_service,
+    store::{self, Facts, WantedAccounts, WantedAttempts},
 };
 use crate::{
     accounts,
     app::App,
     audit,
-    entity::account::Model,
-    kernel::{Caller, Principal, Role, Roles, ids::AccountId},
+    entity::{account::Model, login_attempt},
+    kernel::{
+        Caller, Principal, Role, Roles,
+        ids::{AccountId, AttemptId},
+    },
     rpc::{
         once::Record,
         page::{Page, Slice, id_key},
     },
+    sessions,
 };
 
 /// A page of accounts, newest first.
-pub async fn list(app: &App, wanted: &Wanted, page: &Page, before: AccountId) -> Result<Slice<Model>, Error> {
+pub async fn list(app: &App, wanted: &WantedAccounts, page: &Page, before: AccountId) -> Result<Slice<Model>, Error> {
     let rows = store::list(&app.db, wanted, before, page.size + 1).await?;
     Ok(Slice::cut(rows, page, |account| id_key(account.id)))
+}
+
+/// An account, and what staff need to know besides it.
+pub struct Details {
+    pub account: Model,
+    pub facts: Facts,
+}
+
+/// What staff need to know of an account.
+pub async fn details(app: &App, id: AccountId) -> Result<Details, Error> {
+    let account = accounts::find(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let facts = store::facts(&app.db, id, app.clock.now()).await?;
+    Ok(Details { account, facts })
+}
+
+/// A page of tries to sign in, newest first.
+pub async fn list_attempts(
+    app: &App,
+    wanted: &WantedAttempts,
+    page: &Page,
+    before: AttemptId,
+) -> Result<Slice<login_attempt::Model>, Error> {
+    let rows = store::list_attempts(&app.db, wanted, before, page.size + 1).await?;
+    Ok(Slice::cut(rows, page, |attempt| id_key(attempt.id)))
 }
 
 /// New roles, and why.
@@ -41,6 +70,7 @@ pub async fn set_roles(
     once: &impl Record<Model>,
 ) -> Result<Model, Error> {
     let seen = accounts::find(&app.db, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&seen)?;
     let tx = app.db.begin_write().await?;
     if seen.roles.has(Role::Admin) && !new.roles.has(Role::Admin) && store::count_other_admins(&tx, id).await? == 0 {
         tx.rollback().await?;
@@ -63,6 +93,8 @@ pub async fn set_roles(
             .because(&new.reason)
             .with(json!({ "from": before.to_string(), "to": account.roles.to_string() }));
         audit::write(&tx, app, Some(&caller.facts), event).await?;
+        // Who is staff is not seen through, and who is none no longer sees through others.
+        sessions::end_impersonations_around(&tx, app, id, app.clock.now()).await?;
     }
     once.record(&tx, &account).await?;
     tx.commit().await?;

@@ -1,24 +1,35 @@
 //! What can go wrong in the care of accounts.
 
+use std::collections::HashMap;
+
 use sea_orm::DbErr;
 use tonic::Code;
-use tonic_types::{ErrorDetails, FieldViolation};
+use tonic_types::ErrorDetails;
 
 use crate::{
     pb::ErrorReason,
-    rpc::{Fault, fault},
+    rpc::{Fault, Transition, fault},
+    sessions,
 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no such account")]
     NotFound,
-    #[error("say why, in 1 to 500 characters: the reason is kept in the audit trail")]
-    ReasonRequired,
     #[error("this is the last administrator; make another one first")]
     LastAdmin,
-    #[error("the account's roles have changed meanwhile; read it again")]
+    #[error("the account has changed meanwhile; read it again")]
     Changed,
+    #[error("this is your own account; another administrator can do it")]
+    TargetIsSelf,
+    #[error("the account belongs to a member of staff; take the roles away first")]
+    TargetIsStaff,
+    #[error("the account is an internal tool's, and this is for people's")]
+    TargetIsService,
+    #[error("{0}")]
+    IllegalTransition(Transition),
+    #[error(transparent)]
+    Session(#[from] sessions::Error),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -27,31 +38,46 @@ impl Fault for Error {
     fn class(&self) -> (Code, ErrorReason) {
         match self {
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
-            Self::ReasonRequired => (Code::InvalidArgument, ErrorReason::ReasonRequired),
             Self::LastAdmin => (Code::FailedPrecondition, ErrorReason::LastAdmin),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
+            Self::TargetIsSelf => (Code::FailedPrecondition, ErrorReason::TargetIsSelf),
+            Self::TargetIsStaff => (Code::FailedPrecondition, ErrorReason::TargetIsStaff),
+            Self::TargetIsService => (Code::FailedPrecondition, ErrorReason::TargetIsService),
+            Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
+            Self::Session(error) => error.class(),
             Self::Database(error) => fault::database(error),
         }
     }
 
-    fn describe(&self, details: &mut ErrorDetails) {
+    fn facts(&self) -> HashMap<String, String> {
         match self {
+            Self::IllegalTransition(transition) => transition.facts(),
+            Self::Session(error) => error.facts(),
+            _ => HashMap::new(),
+        }
+    }
+
+    fn describe(&self, details: &mut ErrorDetails) {
+        let kind = match self {
             Self::NotFound => {
                 details.set_resource_info("account", "", "", self.to_string());
+                return;
             }
-            Self::ReasonRequired => {
-                details.set_bad_request(vec![FieldViolation::new("reason", self.to_string())]);
-            }
-            Self::LastAdmin => {
-                details.add_precondition_failure_violation("LAST_ADMIN", "account", self.to_string());
-            }
-            Self::Changed | Self::Database(_) => {}
-        }
+            Self::IllegalTransition(transition) => return transition.describe(details),
+            Self::Session(error) => return error.describe(details),
+            Self::LastAdmin => "LAST_ADMIN",
+            Self::TargetIsSelf => "TARGET_IS_SELF",
+            Self::TargetIsStaff => "TARGET_IS_STAFF",
+            Self::TargetIsService => "TARGET_IS_SERVICE",
+            Self::Changed | Self::Database(_) => return,
+        };
+        details.add_precondition_failure_violation(kind, "account", self.to_string());
     }
 
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Session(error) => error.database(),
             _ => None,
         }
     }

@@ -1,15 +1,21 @@
 //! Administration: what staff do to accounts.
 //!
-//! Owns no table: accounts change only through what [`crate::accounts`] exports. It promises that
+//! Owns no table: accounts change only through what [`crate::accounts`] exports, sessions through [`crate::sessions`],
+//! tools and keys through [`crate::service_accounts`]. It promises that
 //!
 //! - every change has a reason and an audit row in its transaction;
-//! - the last administrator stays one, however many calls run at once;
-//! - the role of artist follows membership and is not given or taken here.
+//! - the last administrator stays one, however many calls run at once, and nobody shuts themselves out;
+//! - the role of artist follows membership and is not given or taken here;
+//! - nobody sees the service through a member of staff's eyes, and who looks through a person's eyes only reads, for a
+//!   quarter of an hour, under the eyes of that person.
 
+mod care;
 mod domain;
 mod error;
+mod jobs;
 mod service;
 mod store;
+mod visits;
 mod wire;
 
-pub use self::{error::Error, service::AdminRpc};
+pub use self::{error::Error, jobs::EndSuspensions, service::AdminRpc};

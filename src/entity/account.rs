@@ -119,4 +119,28 @@ impl Model {
             purge_at: None,
         }
     }
+
+    /// An internal tool's account: nobody's mailbox, and a password that nobody knows.
+    pub fn service(
+        id: AccountId,
+        email: EmailAddress,
+        name: String,
+        password_hash: StoredHash,
+        now: Timestamp,
+    ) -> Self {
+        Self { kind: Kind::Service, ..Self::person(id, email, name, password_hash, now) }
+    }
+
+    /// Where the account stands at `now`: a suspension whose time is over is none, whether or not it was cleared away.
+    pub fn status_at(&self, now: Timestamp) -> Status {
+        match (self.status, self.suspended_until) {
+            (Status::Suspended, Some(until)) if until <= now => Status::Active,
+            (status, _) => status,
+        }
+    }
+
+    /// Whether its owner may come in.
+    pub fn is_active_at(&self, now: Timestamp) -> bool {
+        self.status_at(now) == Status::Active
+    }
 }

@@ -9,6 +9,7 @@
 //! - a row about a person prints its id and no more, so that no log line can tell on anyone.
 
 pub mod account;
+pub mod api_key;
 pub mod artist;
 pub mod artist_application;
 pub mod artist_member;

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use sea_orm::DeriveValueType;
 
 use super::{
-    ClientAddress, FactorKinds, Timestamp,
+    ClientAddress, FactorKinds, KeyInUse, Timestamp,
     ids::{AccountId, SessionId},
 };
 
@@ -131,6 +131,12 @@ impl Roles {
         self.has(Role::Reviewer) || self.has(Role::Admin)
     }
 
+    /// Without what makes a member of staff.
+    #[must_use]
+    pub const fn without_staff(self) -> Self {
+        Self(self.0 & !(Role::Reviewer.bit() | Role::Admin.bit()))
+    }
+
     /// The compact form inside access tokens.
     pub const fn bits(self) -> u8 {
         self.0
@@ -183,16 +189,19 @@ pub struct Facts {
     pub user_agent: String,
 }
 
-/// A signed-in person, as the verified access token says.
+/// A signed-in person, as the verified access token says; or an internal tool with its key.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub account: AccountId,
+    /// Of a key: an id that no session has.
     pub session: SessionId,
     pub roles: Roles,
     /// Which checks the person passed, and when.
     pub proof: Proof,
     /// The member of staff who looks through this person's eyes. Such a caller only reads.
     pub impersonator: Option<AccountId>,
+    /// The key that the call came with, if it came with one.
+    pub key: Option<KeyInUse>,
     pub facts: Facts,
 }
 
@@ -219,6 +228,12 @@ impl Proof {
         checked.is_some_and(|at| self.now < at + Self::MAX_AGE)
     }
 
+    /// For callers whom no check can make fresh: keys, and whoever looks through another's eyes.
+    pub const fn never(now: Timestamp) -> Self {
+        let authenticated_at = Timestamp::from_micros(i64::MIN);
+        Self { authenticated_at, second_factor_at: None, factor_kinds: FactorKinds::NONE, now }
+    }
+
     /// What would make it fresh: names of factors, strongest first, separated by commas.
     pub fn methods(&self) -> String {
         if self.factor_kinds.is_empty() { "password".to_owned() } else { self.factor_kinds.to_string() }
@@ -227,7 +242,10 @@ impl Proof {
 
 impl Caller {
     pub fn may(&self, permission: Permission) -> bool {
-        self.roles.allow(permission)
+        match self.key {
+            Some(key) => key.scopes.allow(permission),
+            None => self.roles.allow(permission),
+        }
     }
 }
 
@@ -266,6 +284,7 @@ mod tests {
         let guarded = Proof { factor_kinds: FactorKinds::NONE.with(FactorKind::Totp), ..proof };
         assert!(!guarded.is_fresh(), "the password alone is not the strongest");
         assert!(Proof { second_factor_at: Some(at), ..guarded }.is_fresh());
+        assert!(!Proof::never(at).is_fresh());
         assert_eq!((proof.methods().as_str(), guarded.methods().as_str()), ("password", "totp"));
     }
 

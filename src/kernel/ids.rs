@@ -44,6 +44,14 @@ pub trait Id: Copy + Send + Sync + 'static + From<Uuid> + Into<Uuid> {
         uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into()
     }
 
+    /// As [`Id::earliest`], to the microsecond: greater than any id made before `at`, too.
+    fn first_at(at: Timestamp) -> Self {
+        let fraction = u16::try_from(at.micros().rem_euclid(1000) * 4096 / 1000).unwrap_or(0).to_be_bytes();
+        let millis = u64::try_from(at.millis()).unwrap_or(0);
+        let random = [fraction[0], fraction[1], 0, 0, 0, 0, 0, 0, 0, 0];
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
+    }
+
     fn parse(text: &str) -> Result<Self, InvalidId> {
         text.strip_prefix(Self::PREFIX)
             .and_then(|rest| rest.strip_prefix('_'))
@@ -171,6 +179,8 @@ ids! {
     SessionId = "ses";
     /// A device that its owner asked to be remembered on.
     DeviceId = "dev";
+    /// A key of an internal tool.
+    ApiKeyId = "key";
     /// One try to sign in.
     AttemptId = "att";
     /// One line of the audit trail.
@@ -249,6 +259,11 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_000_098)) < ids[0]);
         assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_001_000)) > ids[49]);
+        for (step, id) in (0..).zip(&ids) {
+            let at = Timestamp::from_micros(1_700_000_000_000_000 + step * 2);
+            let later = Timestamp::from_micros(at.micros() + 1);
+            assert!(TrackId::first_at(at) <= *id && *id < TrackId::first_at(later));
+        }
         assert_eq!(ids[7].to_string().parse(), Ok(ids[7]));
     }
 }

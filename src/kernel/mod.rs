@@ -13,6 +13,7 @@ pub mod email;
 pub mod factors;
 pub mod ids;
 pub mod net;
+pub mod scopes;
 pub mod secret;
 pub mod text;
 
@@ -24,5 +25,6 @@ pub use self::{
     email::EmailAddress,
     factors::{FactorKind, FactorKinds},
     net::ClientAddress,
+    scopes::{KeyInUse, Scopes},
     secret::{Password, StoredHash},
 };

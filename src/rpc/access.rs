@@ -85,7 +85,10 @@ const fn staff(permission: Permission, cost: Cost) -> Access {
 /// The row of a method.
 pub const fn of(rpc: Rpc) -> Access {
     use Cost::{Chunk, Export, Password, Read, Transfer, Watch, Write};
-    use Permission::{ListAccounts, ManageRoles, ReadAudit, ReviewApplications, ReviewSubmissions};
+    use Permission::{
+        Impersonate, ListAccounts, ManageAccounts, ManageRoles, ManageServiceAccounts, ReadAudit, ReviewApplications,
+        ReviewSubmissions,
+    };
 
     match rpc {
         Rpc::AccountRegister | Rpc::AccountCompletePasswordReset => anyone(Password),
@@ -144,7 +147,21 @@ pub const fn of(rpc: Rpc) -> Access {
 
         Rpc::SearchSearch => signed_in(Read),
 
-        Rpc::AdminListAccounts => staff(ListAccounts, Read),
+        Rpc::AdminListAccounts
+        | Rpc::AdminGetAccountDetails
+        | Rpc::AdminListAccountSessions
+        | Rpc::AdminListLoginAttempts => staff(ListAccounts, Read),
+        Rpc::AdminSuspendAccount => staff(ManageAccounts, Write).fresh(),
+        Rpc::AdminSetTier
+        | Rpc::AdminReinstateAccount
+        | Rpc::AdminUnlockAccount
+        | Rpc::AdminSendPasswordReset
+        | Rpc::AdminRevokeAccountSessions => staff(ManageAccounts, Write),
+        Rpc::AdminStartImpersonation => staff(Impersonate, Write).fresh(),
+        Rpc::AdminStopImpersonation => staff(Impersonate, Write),
+        Rpc::AdminListServiceAccounts => staff(ManageServiceAccounts, Read),
+        Rpc::AdminCreateServiceAccount => staff(ManageServiceAccounts, Password).fresh(),
+        Rpc::AdminRotateApiKey | Rpc::AdminRevokeApiKey => staff(ManageServiceAccounts, Write).fresh(),
         Rpc::AdminSetRoles => staff(ManageRoles, Write).fresh(),
 
         Rpc::AuditListEvents | Rpc::AuditVerifyChain => staff(ReadAudit, Read),

@@ -1,12 +1,12 @@
 //! Malformed input, gathered: the client hears of every bad field at once.
 
-use std::fmt::Display;
+use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
 use tonic::Status;
 use tonic_types::FieldViolation;
 
 use super::{Refusal, refusal};
-use crate::kernel::ids::Id;
+use crate::kernel::{ids::Id, text};
 
 /// Reads the fields of one message and keeps what is wrong with them.
 ///
@@ -19,7 +19,11 @@ use crate::kernel::ids::Id;
 #[derive(Debug, Default)]
 pub struct Fields {
     violations: Vec<FieldViolation>,
+    no_reason: bool,
 }
+
+/// Longest reason of an act, in characters.
+const MAX_REASON: usize = 500;
 
 impl Fields {
     /// Keeps a field's value, or what is wrong with it. `path` is the field's path in the message.
@@ -37,6 +41,28 @@ impl Fields {
         if text.is_empty() { Some(None) } else { self.id(path, text).map(Some) }
     }
 
+    /// Why somebody acts, for the audit trail: 1 to 500 characters on one line. One that is missing altogether has a
+    /// reason of refusal of its own, if nothing else is wrong.
+    pub fn reason(&mut self, text: &str) -> Option<String> {
+        let reason = self.read("reason", text::optional_line(text, MAX_REASON))?;
+        self.no_reason |= reason.is_empty();
+        Some(reason)
+    }
+
+    /// A span of time that must lie in `range`; `default` if it is left out.
+    pub fn span(
+        &mut self,
+        path: &str,
+        span: Option<&prost_types::Duration>,
+        range: RangeInclusive<Duration>,
+        default: Duration,
+    ) -> Option<Duration> {
+        let Some(span) = span else { return Some(default) };
+        let read = Duration::try_from(*span).ok().filter(|span| range.contains(span));
+        let (least, most) = (range.start().as_secs(), range.end().as_secs());
+        self.read(path, read.ok_or_else(|| format!("must be from {least} to {most} seconds")))
+    }
+
     pub fn refuse(&mut self, path: &str, description: impl Into<String>) {
         self.violations.push(FieldViolation::new(path, description.into()));
     }
@@ -52,8 +78,15 @@ impl Fields {
     ///
     /// # Errors
     /// `FIELD_INVALID` with every violation.
-    pub fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Status> {
+    /// `REASON_REQUIRED` if nothing but the reason is missing.
+    pub fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Result<T, Status> {
+        if self.no_reason && self.violations.is_empty() {
+            return Err(Refusal::ReasonRequired.into());
+        }
         if !self.violations.is_empty() {
+            if self.no_reason {
+                self.refuse("reason", Refusal::ReasonRequired.to_string());
+            }
             return Err(Refusal::FieldInvalid(self.violations).into());
         }
         build().ok_or_else(|| refusal::Refusal::Internal.into())

@@ -185,16 +185,33 @@ impl Shared {
     }
 }
 
-/// Whether a signed-in caller may call this method.
+/// Whether this caller may call this method at all. Whose things it is about is the feature's business.
 fn judge(rpc: Rpc, access: Access, caller: &Caller) -> Result<(), Refusal> {
-    match access.who {
-        Who::With(permission) if !caller.may(permission) => Err(Refusal::PermissionMissing(permission)),
-        _ if caller.impersonator.is_some() && !rpc.only_reads() => Err(Refusal::ImpersonationReadsOnly),
-        _ if access.fresh && !caller.proof.is_fresh() => {
-            Err(Refusal::StepUpRequired { methods: caller.proof.methods() })
-        }
-        _ => Ok(()),
+    if let Who::With(permission) = access.who
+        && !caller.may(permission)
+    {
+        return Err(Refusal::PermissionMissing(permission));
     }
+    if let Some(key) = caller.key
+        && !rpc.only_reads()
+    {
+        // What people do with what is their own is not for tools, whatever their scopes.
+        match access.who {
+            Who::With(_) if key.read_only => return Err(Refusal::NotByKey("write")),
+            Who::With(_) | Who::Anyone => {}
+            Who::SignedIn => return Err(Refusal::NotByKey("person")),
+        }
+    }
+    // Signing out ends the look through another's eyes, and nothing of the other's.
+    if caller.impersonator.is_some() && !rpc.only_reads() && rpc != Rpc::SessionLogout {
+        return Err(Refusal::ImpersonationReadsOnly);
+    }
+    if access.fresh && !caller.proof.is_fresh() {
+        let by_nothing = caller.key.is_some() || caller.impersonator.is_some();
+        let methods = if by_nothing { String::new() } else { caller.proof.methods() };
+        return Err(Refusal::StepUpRequired { methods });
+    }
+    Ok(())
 }
 
 async fn serve<S>(mut inner: S, request: Request<Body>) -> Response<Body>

@@ -28,6 +28,10 @@ pub enum Refusal {
     SessionRevoked { cause: &'static str },
     #[error("this needs the permission {}", .0.name())]
     PermissionMissing(Permission),
+    #[error("this is for people, or wants a key that may change things")]
+    NotByKey(&'static str),
+    #[error("the API key has ended; ask for a new one")]
+    ApiKeyEnded { cause: &'static str },
     #[error("this act wants a fresher check of who you are; call StepUp with one of the methods, then repeat")]
     StepUpRequired { methods: String },
     #[error("a session that looks through another person's eyes only reads")]
@@ -42,6 +46,8 @@ pub enum Refusal {
     MessageMalformed,
     #[error("the request has malformed fields")]
     FieldInvalid(Vec<FieldViolation>),
+    #[error("say why, in 1 to 500 characters: the reason is kept in the audit trail")]
+    ReasonRequired,
     #[error("the page token is not one of this query's; start again without one")]
     PageTokenInvalid,
     #[error("the filter is malformed: {0}")]
@@ -74,6 +80,8 @@ impl Fault for Refusal {
             Self::AccessTokenInvalid => (Code::Unauthenticated, ErrorReason::AccessTokenInvalid),
             Self::SessionRevoked { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::PermissionMissing(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
+            Self::NotByKey(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
+            Self::ApiKeyEnded { .. } => (Code::Unauthenticated, ErrorReason::ApiKeyEnded),
             Self::StepUpRequired { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::ImpersonationReadsOnly => (Code::PermissionDenied, ErrorReason::ImpersonationReadsOnly),
             Self::MethodUnknown => (Code::Unimplemented, ErrorReason::MethodUnknown),
@@ -81,6 +89,7 @@ impl Fault for Refusal {
             Self::MessageTooLarge { .. } => (Code::ResourceExhausted, ErrorReason::MessageTooLarge),
             Self::MessageMalformed => (Code::InvalidArgument, ErrorReason::MessageMalformed),
             Self::FieldInvalid(_) => (Code::InvalidArgument, ErrorReason::FieldInvalid),
+            Self::ReasonRequired => (Code::InvalidArgument, ErrorReason::ReasonRequired),
             Self::PageTokenInvalid => (Code::InvalidArgument, ErrorReason::PageTokenInvalid),
             Self::FilterInvalid(_) => (Code::InvalidArgument, ErrorReason::FilterInvalid),
             Self::UpdateMaskInvalid(_) => (Code::InvalidArgument, ErrorReason::UpdateMaskInvalid),
@@ -98,7 +107,8 @@ impl Fault for Refusal {
     fn facts(&self) -> HashMap<String, String> {
         let fact = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
         match self {
-            Self::SessionRevoked { cause } => fact("cause", cause),
+            Self::NotByKey(wanted) => fact("permission", wanted),
+            Self::SessionRevoked { cause } | Self::ApiKeyEnded { cause } => fact("cause", cause),
             Self::PermissionMissing(permission) => fact("permission", permission.name()),
             Self::StepUpRequired { methods } => HashMap::from([
                 ("methods".to_owned(), methods.clone()),
@@ -114,6 +124,9 @@ impl Fault for Refusal {
         match self {
             Self::FieldInvalid(violations) => {
                 details.set_bad_request(violations.clone());
+            }
+            Self::ReasonRequired => {
+                details.set_bad_request(vec![FieldViolation::new("reason", self.to_string())]);
             }
             Self::RateLimited(exceeded) => exceeded.describe(details),
             Self::StepUpRequired { methods } => {

@@ -1,4 +1,4 @@
-//! Access tokens: issued at login and refresh, verified at the gate.
+//! Access tokens: issued at login and refresh, verified at the gate. API keys come by the same door.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,6 +15,7 @@ use crate::{
         ids::{AccountId, SessionId},
     },
     rpc::{Refusal, auth::Authenticate},
+    service_accounts::{self, ApiKeys},
 };
 
 /// The purpose that the token is bound to.
@@ -59,6 +60,7 @@ pub struct Issued {
 #[derive(Clone, Debug)]
 pub struct AccessTokens {
     app: App,
+    keys: ApiKeys,
     /// Sessions whose current generation was seen in use: the refresh that made it cannot be repeated any more.
     used: Arc<Mutex<HashMap<SessionId, Used>>>,
 }
@@ -80,6 +82,8 @@ pub(super) fn issue(app: &App, session: &session::Model, account: &account::Mode
     // Shortened by up to 5 % at random, so that clients do not refresh in step.
     let life = app.config.sessions.access_token_life;
     let lifetime = life.saturating_sub(life.mul_f64(f64::from(app.dice.below(1000)) / 20_000.0));
+    // Nothing outlives its session: not every session can be refreshed.
+    let lifetime = lifetime.min(session.absolute_expires_at.since(app.clock.now()));
     let claims = Claims {
         account: session.account_id,
         session: session.id,
@@ -99,7 +103,7 @@ pub(super) fn issue(app: &App, session: &session::Model, account: &account::Mode
 
 impl AccessTokens {
     pub fn new(app: App) -> Self {
-        Self { app, used: Arc::default() }
+        Self { keys: ApiKeys::new(app.clone()), app, used: Arc::default() }
     }
 
     /// Notes the first use of a refreshed pair: from here on the old refresh token is an intruder's.
@@ -129,6 +133,9 @@ impl AccessTokens {
 #[async_trait]
 impl Authenticate for AccessTokens {
     async fn authenticate(&self, token: &str, facts: Facts) -> Result<Caller, Refusal> {
+        if service_accounts::is_key(token) {
+            return self.keys.authenticate(token, facts).await;
+        }
         let payload = self.app.paseto.open(PURPOSE, token).ok_or(Refusal::AccessTokenInvalid)?;
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Refusal::AccessTokenInvalid)?;
         let now = self.app.clock.now();
@@ -143,18 +150,29 @@ impl Authenticate for AccessTokens {
             Some(current) if current.version > claims.roles_version => current.roles,
             _ => Roles::from_bits(claims.roles),
         };
-        Ok(Caller {
-            account: claims.account,
-            session: claims.session,
-            roles,
-            proof: Proof {
-                authenticated_at: Timestamp::from_micros(claims.authenticated_at),
-                second_factor_at: claims.second_factor_at.map(Timestamp::from_micros),
-                factor_kinds: FactorKinds::from_bits(claims.factor_kinds),
-                now,
-            },
-            impersonator: claims.impersonator,
+        Ok(claims.caller(roles, now, facts))
+    }
+}
+
+impl Claims {
+    /// Who calls, with the roles of the moment.
+    fn caller(&self, roles: Roles, now: Timestamp, facts: Facts) -> Caller {
+        // Whoever looks through another's eyes proved nothing as that person, and gains no right of staff by it.
+        let looks = self.impersonator.is_some();
+        let proof = Proof {
+            authenticated_at: Timestamp::from_micros(self.authenticated_at),
+            second_factor_at: self.second_factor_at.map(Timestamp::from_micros),
+            factor_kinds: FactorKinds::from_bits(self.factor_kinds),
+            now,
+        };
+        Caller {
+            account: self.account,
+            session: self.session,
+            roles: if looks { roles.without_staff() } else { roles },
+            proof: if looks { Proof::never(now) } else { proof },
+            impersonator: self.impersonator,
+            key: None,
             facts,
-        })
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use super::{Error, store};
+use super::{Error, impersonation, store};
 use crate::{
     app::App,
     audit,
@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// Ends sessions; their access tokens are refused from the commit on, on other instances within two seconds.
+/// Ends sessions; their access tokens are refused from the commit on, on other instances within two seconds. Returns
+/// which.
 ///
 /// # Errors
 /// When the database fails.
@@ -28,13 +29,18 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<Vec<SessionId>, DbErr> {
     let ended = store::update_ended(tx, account, which, cause, now).await?;
-    let (cache, ids) = (app.cache.clone(), ended.clone());
+    refuse_tokens(tx, app, ended.clone(), cause, now);
+    Ok(ended)
+}
+
+/// Refuses access tokens of ended sessions, once it is durable that they ended.
+pub(super) fn refuse_tokens(tx: &WriteTx, app: &App, ended: Vec<SessionId>, cause: EndCause, now: Timestamp) {
+    let cache = app.cache.clone();
     tx.after_commit(move || {
-        for id in ids {
+        for id in ended {
             cache.revoke(id, Revoked { cause: cause_name(cause), at: now });
         }
     });
-    Ok(ended)
 }
 
 /// The cause in `SESSION_REVOKED`'s metadata.
@@ -65,7 +71,17 @@ pub enum Scope {
 }
 
 /// Signs out. Returns which sessions ended; repeating ends none.
+///
+/// # Errors
+/// [`Error::ReadsOnly`] for whoever looks through another's eyes and would end more than that.
 pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<Vec<SessionId>, Error> {
+    if let Some(staff) = caller.impersonator {
+        return if scope == Scope::This {
+            impersonation::leave(app, caller, staff).await
+        } else {
+            Err(Error::ReadsOnly)
+        };
+    }
     let which = match scope {
         Scope::This => store::Which::These(std::slice::from_ref(&caller.session)),
         Scope::Others => store::Which::AllBut(caller.session),

@@ -29,6 +29,8 @@ pub enum Error {
     RefreshReused,
     #[error("the session has ended; sign in again")]
     Ended { cause: String },
+    #[error("a session that looks through another person's eyes only reads")]
+    ReadsOnly,
     #[error("a call that carries the session's cookie wants the header x-backline-csrf, with any value")]
     CsrfHeaderMissing,
     #[error("there is no such session, or it is not yours")]
@@ -55,6 +57,7 @@ impl Fault for Error {
             Self::RefreshExpired => (Code::Unauthenticated, ErrorReason::RefreshTokenExpired),
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
+            Self::ReadsOnly => (Code::PermissionDenied, ErrorReason::ImpersonationReadsOnly),
             Self::CsrfHeaderMissing => (Code::PermissionDenied, ErrorReason::CsrfHeaderMissing),
             Self::NotFound | Self::NoDevice => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::Challenge(error) => error.class(),

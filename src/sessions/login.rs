@@ -135,11 +135,10 @@ fn judge(app: &App, before: &Before, verdict: Result<vault::Verdict, vault::Full
 }
 
 fn judge_account(app: &App, account: &account::Model, matches: bool) -> Outcome {
-    let is_over = account.suspended_until.is_some_and(|until| until <= app.clock.now());
-    match (matches, account.status) {
+    match (matches, account.status_at(app.clock.now())) {
         (false, _) | (true, account::Status::Deleted) => Outcome::WrongCredentials,
-        (true, account::Status::Suspended) if !is_over => Outcome::Suspended,
-        (true, account::Status::Suspended | account::Status::Active) => Outcome::Succeeded,
+        (true, account::Status::Suspended) => Outcome::Suspended,
+        (true, account::Status::Active) => Outcome::Succeeded,
     }
 }
 

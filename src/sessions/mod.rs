@@ -27,6 +27,7 @@ mod error;
 mod follow;
 mod guard;
 mod guessing;
+mod impersonation;
 mod jobs;
 mod login;
 mod own;
@@ -39,13 +40,15 @@ mod watch;
 mod wire;
 
 pub use self::{
-    access::AccessTokens,
+    access::{AccessTokens, Issued},
     attempts::identifier_mac,
     end::end,
     error::Error,
     follow::follow_changes,
     guard::{password_off_at, password_reset, turn_password_off, unlock},
+    impersonation::{end_impersonation, end_impersonations_around, impersonate},
     jobs::{FollowUpLock, SweepSessions},
     service::SessionRpc,
-    store::Which,
+    store::{Which, find_of, list_live},
+    wire::of_another as proto,
 };

@@ -75,10 +75,14 @@ fn refuse_if_over(session: &session::Model, account: &account::Model, now: Times
         Some(cause) => return Err(Error::Ended { cause: end::cause_name(cause).to_owned() }),
         None => {}
     }
+    // Nobody was given its token, so nobody can have it.
+    if session.impersonator_id.is_some() {
+        return Err(Error::RefreshInvalid);
+    }
     if session.idle_expires_at <= now || session.absolute_expires_at <= now {
         return Err(Error::RefreshExpired);
     }
-    if account.status != account::Status::Active {
+    if !account.is_active_at(now) {
         return Err(Error::Ended { cause: account.status.to_string() });
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Statements on `session`.
 
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use crate::{
@@ -100,6 +100,9 @@ pub async fn find_with_account(
 }
 
 /// An account's live sessions, newest first; one row more than the page holds.
+///
+/// # Errors
+/// When the database fails.
 pub async fn list_live(
     db: &impl ConnectionTrait,
     account: AccountId,
@@ -130,6 +133,8 @@ pub async fn list_beyond(
         .select_only()
         .column(Column::Id)
         .filter(Column::Id.ne(current))
+        // Looks of staff through the person's eyes end by themselves, and take nobody's place.
+        .filter(Column::ImpersonatorId.is_null())
         .filter(Column::IdleExpiresAt.gt(now))
         .order_by_desc(Column::LastUsedAt)
         .order_by_desc(Column::Id)
@@ -167,6 +172,48 @@ pub async fn update_ended(
         Which::All => {}
     }
     Ok(update.exec_with_returning(tx).await?.into_iter().map(|session| session.id).collect())
+}
+
+/// Which looks through another's eyes.
+#[derive(Clone, Copy)]
+pub enum Impersonations {
+    /// Through this account's eyes, and those that its owner takes through others'.
+    Around(AccountId),
+    /// One, by whoever began it.
+    One { session: SessionId, by: AccountId },
+}
+
+/// Ends live looks through another's eyes and returns which.
+pub async fn update_impersonations_ended(
+    tx: &WriteTx,
+    which: Impersonations,
+    now: Timestamp,
+) -> Result<Vec<Model>, DbErr> {
+    let condition = match which {
+        Impersonations::Around(account) => {
+            Condition::any().add(Column::AccountId.eq(account)).add(Column::ImpersonatorId.eq(account))
+        }
+        Impersonations::One { session, by } => {
+            Condition::all().add(Column::Id.eq(session)).add(Column::ImpersonatorId.eq(by))
+        }
+    };
+    Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .col_expr(Column::EndCause, Expr::value(EndCause::ImpersonationOver.to_value()))
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::ImpersonatorId.is_not_null())
+        .filter(condition)
+        .exec_with_returning(tx)
+        .await
+}
+
+/// A look through another's eyes that this member of staff began, ended or not.
+pub async fn find_impersonation(
+    db: &impl ConnectionTrait,
+    session: SessionId,
+    by: AccountId,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(session).filter(Column::ImpersonatorId.eq(by)).one(db).await
 }
 
 /// Rotates the refresh token: one guarded statement. `false` if the token was rotated, or the session ended, meanwhile.

@@ -106,6 +106,11 @@ fn tokens(tokens: Tokens, transport: Transport) -> pb::Tokens {
     }
 }
 
+/// A session as staff see it: never the one of the call.
+pub fn of_another(row: &session::Model) -> pb::Session {
+    pb::Session { current: false, ..session(row, row.id) }
+}
+
 /// A session as its owner sees it. `current` is the session of the call.
 pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
     pb::Session {
@@ -119,6 +124,7 @@ pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
         idle_expire_time: Some(convert::timestamp(row.idle_expires_at)),
         absolute_expire_time: Some(convert::timestamp(row.absolute_expires_at)),
         remember_device: row.remember_device,
+        impersonated: row.impersonator_id.is_some(),
         transport: match row.transport {
             Transport::Bearer => pb::SessionTransport::Bearer,
             Transport::Cookie => pb::SessionTransport::Cookie,

@@ -36,7 +36,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 13] = [
+const FEATURES: [&str; 14] = [
     "accounts",
     "admin",
     "applications",
@@ -45,6 +45,7 @@ const FEATURES: [&str; 13] = [
     "privacy",
     "review",
     "search",
+    "service_accounts",
     "security",
     "sessions",
     "storage",

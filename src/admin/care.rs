@@ -1,0 +1,213 @@
+//! The daily care of an account: its tier, and shutting it out and letting it in again.
+
+use serde_json::json;
+
+use super::{Error, store};
+use crate::{
+    accounts::{self, Care},
+    app::App,
+    audit,
+    db::WriteTx,
+    entity::{
+        account::{Kind, Model, Status, Tier},
+        session::EndCause,
+    },
+    kernel::{Caller, Principal, Role, Timestamp, ids::AccountId},
+    rpc::{Transition, once::Record},
+    security,
+    sessions::{self, Which},
+};
+
+/// A new tier, and why.
+#[derive(Clone, Debug)]
+pub struct NewTier {
+    pub tier: Tier,
+    /// For the audit trail.
+    pub reason: String,
+}
+
+/// Changes what an account pays for.
+pub async fn set_tier(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    new: NewTier,
+    once: &impl Record<Model>,
+) -> Result<Model, Error> {
+    let tx = app.db.begin_write().await?;
+    let seen = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&seen)?;
+    let account = if seen.tier == new.tier {
+        seen
+    } else {
+        let changed = accounts::update_care(&tx, id, Care::Tier(new.tier), app.clock.now()).await?;
+        let account = changed.ok_or_else(|| refuse_deleted("SetTier"))?;
+        let event = audit::Event::new(Principal::Account(caller.account), "account_tier_changed", "account", id)
+            .because(&new.reason)
+            .with(json!({ "from": seen.tier.to_string(), "to": new.tier.to_string() }));
+        audit::write(&tx, app, Some(&caller.facts), event).await?;
+        account
+    };
+    once.record(&tx, &account).await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// Refuses what is for people only.
+pub(super) fn refuse_service(account: &Model) -> Result<(), Error> {
+    if account.kind == Kind::Service { Err(Error::TargetIsService) } else { Ok(()) }
+}
+
+/// What is tried on a deleted account.
+pub(super) fn refuse_deleted(attempted: &'static str) -> Error {
+    Error::IllegalTransition(Transition {
+        subject: "account",
+        from: "DELETED".to_owned(),
+        attempted,
+        allowed: Vec::new(),
+    })
+}
+
+/// A suspension.
+#[derive(Clone, Debug)]
+pub struct Suspension {
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// For the audit trail.
+    pub reason: String,
+}
+
+/// A suspended account, and how many of its sessions ended.
+#[derive(Clone, Debug)]
+pub struct Suspended {
+    pub account: Model,
+    pub ended: usize,
+}
+
+/// Shuts an account out, or gives its suspension another end.
+pub async fn suspend(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    new: Suspension,
+    once: &impl Record<Suspended>,
+) -> Result<Suspended, Error> {
+    if id == caller.account {
+        return Err(Error::TargetIsSelf);
+    }
+    let looked = accounts::find(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let tx = app.db.begin_write().await?;
+    // Administrators are held first and together: two who suspend each other wait for one another here.
+    if looked.roles.has(Role::Admin) && store::count_other_admins(&tx, id).await? == 0 {
+        tx.rollback().await?;
+        return Err(Error::LastAdmin);
+    }
+    let seen = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    if seen.roles.has(Role::Admin) && !looked.roles.has(Role::Admin) {
+        tx.rollback().await?;
+        return Err(Error::Changed);
+    }
+    let suspended = if seen.status == Status::Suspended && seen.suspended_until == new.until {
+        Suspended { account: seen, ended: 0 }
+    } else {
+        shut_out(&tx, app, caller, id, &new).await?
+    };
+    once.record(&tx, &suspended).await?;
+    tx.commit().await?;
+    Ok(suspended)
+}
+
+async fn shut_out(
+    tx: &WriteTx,
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    new: &Suspension,
+) -> Result<Suspended, Error> {
+    let now = app.clock.now();
+    let changed = accounts::update_care(tx, id, Care::Suspended(new.until), now).await?;
+    let account = changed.ok_or_else(|| refuse_deleted("SuspendAccount"))?;
+    let ended = sessions::end(tx, app, id, Which::All, EndCause::Suspended, now).await?.len();
+    sessions::end_impersonations_around(tx, app, id, now).await?;
+    let event = audit::Event::new(Principal::Account(caller.account), "authn_account_suspended", "account", id)
+        .because(&new.reason)
+        .with(json!({ "until": new.until.map(Timestamp::micros), "ended": ended }));
+    audit::write(tx, app, Some(&caller.facts), event).await?;
+    Ok(Suspended { account, ended })
+}
+
+/// Lets a suspended account in again.
+pub async fn reinstate(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    reason: &str,
+    once: &impl Record<Model>,
+) -> Result<Model, Error> {
+    let tx = app.db.begin_write().await?;
+    let seen = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    let account = match seen.status {
+        Status::Active => seen,
+        Status::Deleted => return Err(refuse_deleted("ReinstateAccount")),
+        Status::Suspended => {
+            let changed = accounts::update_care(&tx, id, Care::Reinstated, app.clock.now()).await?;
+            let event = audit::Event::new(Principal::Account(caller.account), "account_reinstated", "account", id);
+            audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
+            changed.ok_or(Error::Changed)?
+        }
+    };
+    once.record(&tx, &account).await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// Ends the locks that wrong passwords put on an account.
+pub async fn unlock(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    reason: &str,
+    once: &impl Record<()>,
+) -> Result<(), Error> {
+    let tx = app.db.begin_write().await?;
+    refuse_service(&accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?)?;
+    sessions::unlock(&tx, app, id).await?;
+    let event = audit::Event::new(Principal::Account(caller.account), "authn_account_unlocked", "account", id);
+    audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
+    once.record(&tx, &()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Sends the owner a letter to set a new password by.
+pub async fn send_password_reset(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    reason: &str,
+    once: &impl Record<()>,
+) -> Result<(), Error> {
+    let tx = app.db.begin_write().await?;
+    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&account)?;
+    if account.status == Status::Deleted {
+        return Err(refuse_deleted("SendPasswordReset"));
+    }
+    security::send_reset(&tx, app, &account).await?;
+    let event = audit::Event::new(Principal::Account(caller.account), "authn_password_reset_sent", "account", id);
+    audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
+    once.record(&tx, &()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Clears away suspensions whose time is over.
+pub async fn end_suspensions(app: &App) -> Result<(), Error> {
+    let tx = app.db.begin_write().await?;
+    for account in accounts::update_suspensions_over(&tx, app.clock.now()).await? {
+        let event = audit::Event::new(Principal::System, "account_reinstated", "account", account.id);
+        audit::write(&tx, app, None, event.because("its time is over")).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! What can go wrong with tools and their keys.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::DbErr;
+use tonic::Code;
+use tonic_types::ErrorDetails;
+
+use crate::{
+    pb::ErrorReason,
+    rpc::{Fault, Transition, fault},
+    vault::Full,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such key")]
+    NotFound,
+    #[error("{0}")]
+    IllegalTransition(Transition),
+    #[error("{0}")]
+    Capacity(#[from] Full),
+    #[error("the tool's address is none")]
+    NoAddress,
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+impl Fault for Error {
+    fn class(&self) -> (Code, ErrorReason) {
+        match self {
+            Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
+            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::ServerBusy),
+            Self::NoAddress => (Code::Internal, ErrorReason::Internal),
+            Self::Database(error) => fault::database(error),
+        }
+    }
+
+    fn facts(&self) -> HashMap<String, String> {
+        match self {
+            Self::IllegalTransition(transition) => transition.facts(),
+            _ => HashMap::new(),
+        }
+    }
+
+    fn describe(&self, details: &mut ErrorDetails) {
+        match self {
+            Self::NotFound => {
+                details.set_resource_info("api_key", "", "", self.to_string());
+            }
+            Self::IllegalTransition(transition) => transition.describe(details),
+            Self::Capacity(_) => {
+                details.set_retry_info(Some(Duration::from_secs(2)));
+            }
+            Self::NoAddress | Self::Database(_) => {}
+        }
+    }
+
+    fn database(&self) -> Option<&DbErr> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fault::status_from!(Error);
