@@ -20,9 +20,9 @@ use crate::{
 const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/Register", 7, None),
     ("AccountService/VerifyEmail", 9, None),
-    ("AccountService/ChangePassword", 15, None),
+    ("AccountService/ChangePassword", 17, None),
     ("AccountService/StartPasswordReset", 6, None),
-    ("AccountService/CompletePasswordReset", 15, None),
+    ("AccountService/CompletePasswordReset", 17, None),
     ("AccountService/StartEmailChange", 14, None),
     ("AccountService/ConfirmEmailChange", 19, None),
     ("AccountService/UndoSecurityChange", 15, None),
