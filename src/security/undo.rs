@@ -65,7 +65,9 @@ async fn take_back(tx: &WriteTx, app: &App, mended: &mut Mended, change: &Change
         Change::PasswordChanged | Change::SignedIn | Change::SessionReused => Ok(()),
         Change::DeletionStarted => {
             let back = privacy::cancel_deletion(tx, app, mended.account.id, Principal::Anonymous, None).await?;
-            if back { Ok(()) } else { Err(Error::TokenInvalid) }
+            // One that was cancelled before is no hindrance; one that went through is the end.
+            let gone = !back && mended.account.status == account::Status::Deleted;
+            if gone { Err(Error::TokenInvalid) } else { Ok(()) }
         }
         Change::FactorAdded { .. } | Change::FactorRemoved { .. } | Change::RecoveryCodesRenewed => Ok(()),
     }
