@@ -15,7 +15,7 @@ use crate::harness::{database::is_postgres, world::email_of, *};
 /// costs one statement more to look for the first reply, and one to keep it.
 const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/Register", 10, None),
-    ("AccountService/VerifyEmail", 10, None),
+    ("AccountService/VerifyEmail", 12, None),
     ("AccountService/ResendVerification", 9, None),
     ("AccountService/GetAccount", 1, None),
     ("AccountService/UpdateAccount", 6, None),
