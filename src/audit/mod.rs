@@ -67,12 +67,12 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// An act of `actor` on `subject`. It concerns the account or registration that it is done to; otherwise the account
-    /// that acts.
+    /// An act of `actor` on `subject`. It concerns the account, registration or reset that it is done to; otherwise the
+    /// account that acts.
     pub fn new<S: Id>(actor: Principal, action: &'static str, subject_kind: &'static str, subject: S) -> Self {
         let subject: Uuid = subject.into();
         let person = match (subject_kind, actor) {
-            ("account" | "registration", _) => Some(subject),
+            ("account" | "registration" | "reset", _) => Some(subject),
             (_, Principal::Account(account)) => Some(account.into()),
             _ => None,
         };

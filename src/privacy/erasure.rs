@@ -135,7 +135,7 @@ async fn forget_files(app: &App, id: AccountId) -> Result<(), Error> {
     }
 }
 
-/// What the register says is deleted whole. The keys of registrations go with their rows.
+/// What the register says is deleted whole. The keys of registrations and resets go with their rows.
 async fn forget_rows(app: &App, person: &Person) -> Result<(), Error> {
     for holding in REGISTER.iter().filter(|holding| matches!(holding.erasure, Erasure::Delete)) {
         let tx = app.db.begin_write().await?;
@@ -143,6 +143,9 @@ async fn forget_rows(app: &App, person: &Person) -> Result<(), Error> {
             let registrations = store::list_registrations(&tx, &person.account.email).await?;
             let keys: Vec<_> = registrations.into_iter().map(Into::into).collect();
             subject::forget(&tx, &keys).await?;
+        }
+        if holding.table == "mail_proof" {
+            subject::forget(&tx, &store::list_flows(&tx, person.account.id).await?).await?;
         }
         let rows = rows::delete(&tx, person, holding).await?;
         count(&tx, person.account.id, holding.table, rows).await?;

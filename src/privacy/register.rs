@@ -92,6 +92,8 @@ pub const REGISTER: &[Holding] = &[
     ),
     holds("email_change", &[Account("account_id")], shown("address_changes.json", &[], "id"), Delete),
     holds("login_guard", &[Account("account_id")], shown_at_once("sign_in_locks.json", &["unlock_sha256"]), Delete),
+    holds("api_key", &[Account("account_id")], shown("api_keys.json", &["secret_sha256", "created_by"], "id"), Delete)
+        .mentioning(&["created_by"]),
     holds("device", &[Account("account_id")], shown("devices.json", &["token_sha256"], "id"), Delete),
     holds(
         "session",

@@ -5,13 +5,14 @@ use sea_orm::{
     QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
+use uuid::Uuid;
 
 use crate::{
     db::{Db, WriteTx},
     entity::{
         account::{self, Status},
         data_export::{Column, Entity, Model, State},
-        erasure_receipt as receipt, object_reference, registration, stored_blob,
+        erasure_receipt as receipt, mail_proof, object_reference, registration, stored_blob,
     },
     kernel::{
         Digest, EmailAddress, FactorKinds, Roles, StoredHash, Timestamp,
@@ -217,6 +218,17 @@ pub async fn list_registrations(tx: &WriteTx, email: &EmailAddress) -> Result<Ve
         .select_only()
         .column(registration::Column::Id)
         .filter(registration::Column::Email.eq(email.clone()))
+        .into_tuple()
+        .all(tx)
+        .await
+}
+
+/// The resets and changes of address that an account's letters were about; a reset has a key of its own.
+pub async fn list_flows(tx: &WriteTx, account: AccountId) -> Result<Vec<Uuid>, DbErr> {
+    mail_proof::Entity::find()
+        .select_only()
+        .column(mail_proof::Column::FlowId)
+        .filter(mail_proof::Column::AccountId.eq(account))
         .into_tuple()
         .all(tx)
         .await

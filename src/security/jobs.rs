@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::{reset, store};
@@ -10,6 +11,7 @@ use crate::{
     app::App,
     jobs::{Job, JobError},
     kernel::ids::ProofId,
+    subject,
 };
 
 /// Writes the letter of a reset, if the address has an account.
@@ -51,7 +53,11 @@ impl Job for SendReset {
 /// How long after its link died a proof is kept.
 const KEPT_FOR: Duration = Duration::from_hours(168);
 
-/// Deletes proofs whose link died a week ago, with the changes of address and tries of that age.
+/// Keys that are forgotten by one statement.
+const BATCH: usize = 1000;
+
+/// Deletes proofs whose link died a week ago, with the changes of address and tries of that age. The keys that sealed
+/// from where resets were asked for go too.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SweepProofs;
 
@@ -60,8 +66,20 @@ impl Job for SweepProofs {
 
     /// May run twice: what was swept is gone.
     async fn run(&self, app: &App) -> Result<(), JobError> {
-        let deleted = store::delete_stale(&app.db, app.clock.now() - KEPT_FOR).await.map_err(JobError::retry)?;
+        let deleted = sweep(app).await.map_err(JobError::retry)?;
         tracing::info!(deleted, "proofs of letters swept");
         Ok(())
     }
+}
+
+async fn sweep(app: &App) -> Result<usize, DbErr> {
+    let horizon = app.clock.now() - KEPT_FOR;
+    let tx = app.db.begin_write().await?;
+    let flows = store::delete_stale_proofs(&tx, horizon).await?;
+    for batch in flows.chunks(BATCH) {
+        subject::forget(&tx, batch).await?;
+    }
+    tx.commit().await?;
+    store::delete_stale(&app.db, horizon).await?;
+    Ok(flows.len())
 }

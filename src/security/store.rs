@@ -180,15 +180,20 @@ pub async fn delete_password_tries(db: &Db, session: SessionId) -> Result<(), Db
     password_try::Entity::delete_by_id(session).exec(&db.write_one()).await.map(drop)
 }
 
-/// Deletes what nobody can use any more. Returns how many proofs.
-pub async fn delete_stale(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
-    let proofs = Entity::delete_many().filter(Column::LinkExpiresAt.lt(horizon)).exec(&db.write_one()).await?;
+/// Deletes proofs that nobody can use any more. Returns what they were for.
+pub async fn delete_stale_proofs(tx: &WriteTx, horizon: Timestamp) -> Result<Vec<Uuid>, DbErr> {
+    let proofs = Entity::delete_many().filter(Column::LinkExpiresAt.lt(horizon)).exec_with_returning(tx).await?;
+    Ok(proofs.iter().map(|proof| proof.flow_id).collect())
+}
+
+/// Deletes changes of address and tries that came to nothing.
+pub async fn delete_stale(db: &Db, horizon: Timestamp) -> Result<(), DbErr> {
     email_change::Entity::delete_many()
         .filter(email_change::Column::CreatedAt.lt(horizon))
         .exec(&db.write_one())
         .await?;
-    password_try::Entity::delete_many().filter(password_try::Column::BeganAt.lt(horizon)).exec(&db.write_one()).await?;
-    Ok(proofs.rows_affected)
+    let tries = password_try::Entity::delete_many().filter(password_try::Column::BeganAt.lt(horizon));
+    tries.exec(&db.write_one()).await.map(drop)
 }
 
 /// Whose events.

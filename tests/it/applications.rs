@@ -289,7 +289,7 @@ async fn an_approval_costs_the_statements_it_must() {
     let (_, submitting) = world.statements(async || submit(&ana, &id).await.unwrap()).await;
     let (_, reading) = world.statements(async || mine(&ana).await.unwrap()).await;
     let (_, approving) = world.statements(async || approve(&rui, &id).await.unwrap()).await;
-    assert_eq!((creating, submitting, reading, approving), (4, 4, 1, 13));
+    assert_eq!((creating, submitting, reading, approving), (6, 6, 1, 14));
     world.run_jobs().await;
 }
 

@@ -36,9 +36,9 @@ async fn refused_and_repeated_calls_are_cheap() {
     assert_eq!(rename(request_id(1)).await, 8);
     assert_eq!(rename(request_id(1)).await, 1);
 
-    // Both look-ups and the attempt's row, whoever was meant.
+    // Both look-ups, the device, all counts and the attempt's row, whoever was meant.
     let (_, wrong) = world.statements(async || ana.login(&ana.email, "not the password", "").await.unwrap_err()).await;
-    assert_eq!(wrong, 3);
+    assert_eq!(wrong, 5);
 
     // The first use of a refreshed pair is noted once.
     ana.refresh().await.unwrap();

@@ -115,6 +115,7 @@ pub async fn costs(meter: &mut Meter<'_>, sam: &Actor, person: &Actor) {
 pub async fn told_of(world: &World, account_id: &str) -> Vec<(String, Option<String>)> {
     let id: backline::kernel::ids::AccountId = account_id.parse().unwrap();
     let rows: Vec<Model> = crate::audit::trail(&world.db().await).await;
-    let about = rows.into_iter().filter(|row| row.subject_id == Some(id.into()));
-    about.map(|row| (row.action, row.reason)).collect()
+    let about: Vec<Model> = rows.into_iter().filter(|row| row.subject_id == Some(id.into())).collect();
+    let told = backline::audit::details(&world.db().await, world.app(), &about).await.unwrap();
+    about.into_iter().zip(told).map(|(row, told)| (row.action, told.reason)).collect()
 }

@@ -172,11 +172,11 @@ fn wrong_passwords_are_told_once_and_the_pause_can_be_ended() {
     Sign-in with your password is paused
 
     Someone gave a wrong password for your Backline account several times.
-    On devices that we do not know, the password is now refused for 15
-    minutes.
+    Where that happened, on all devices that we do not know or on one that
+    you asked us to remember, the password is now refused for 15 minutes.
 
-    Devices that you asked us to remember and passkeys still work, and you
-    can choose a new password at any time.
+    Other devices that you asked us to remember and passkeys still work, and
+    you can choose a new password at any time.
 
     If it was you, you can end the pause now:
     https://backline.test/unlock?token=abc
@@ -187,8 +187,8 @@ fn wrong_passwords_are_told_once_and_the_pause_can_be_ended() {
     account. We send such letters to everybody; they cannot be switched off.
     ----
     <h1 style="font-size:22px;line-height:1.3">Sign-in with your password is paused</h1>
-    <p>Someone gave a wrong password for your Backline account several times. On devices that we do not know, the password is now refused for 15 minutes.</p>
-    <p>Devices that you asked us to remember and passkeys still work, and you can choose a new password at any time.</p>
+    <p>Someone gave a wrong password for your Backline account several times. Where that happened, on all devices that we do not know or on one that you asked us to remember, the password is now refused for 15 minutes.</p>
+    <p>Other devices that you asked us to remember and passkeys still work, and you can choose a new password at any time.</p>
     <p>If it was you, you can end the pause now:</p>
     <p><a href="https:&#x2f;&#x2f;backline.test&#x2f;unlock?token=abc" class="button" style="display:inline-block;padding:12px 20px;background:#1a4fd0;color:#ffffff;border-radius:6px">End the pause</a></p>
     <p class="address" style="font-size:14px;word-break:break-all;color:#555555">The same address, to copy: https:&#x2f;&#x2f;backline.test&#x2f;unlock?token=abc</p>
