@@ -16,7 +16,11 @@ use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 pub use self::store::wrapped;
-use crate::{app::App, db::WriteTx, vault::{Ring, Sealer}};
+use crate::{
+    app::App,
+    db::WriteTx,
+    vault::{Ring, Sealer},
+};
 
 /// Some people's keys, as far as they have any.
 #[derive(Debug, Default)]

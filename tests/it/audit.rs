@@ -210,8 +210,8 @@ macro_rules! calls {
 }
 
 // After the macro that they use.
-mod safety;
 mod privacy;
+mod safety;
 mod works;
 
 /// From listener to artist. Returns the artist's id.

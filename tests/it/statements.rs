@@ -2,8 +2,8 @@
 //!
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
-mod safety;
 mod privacy;
+mod safety;
 
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
