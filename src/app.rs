@@ -13,7 +13,7 @@ use crate::{
     mail::{Mailer, Office},
     objects::Objects,
     rpc::{once::Repeats, page::Pages},
-    vault::{Hasher, Keys, Paseto, Sealer},
+    vault::{Hasher, Keys, Paseto, Passkeys, Sealer},
 };
 
 /// Everything a use case may touch. Cheap to clone.
@@ -32,6 +32,7 @@ pub struct App {
     pub sealer: Sealer,
     pub paseto: Paseto,
     pub hasher: Hasher,
+    pub passkeys: Passkeys,
     pub pages: Pages,
     pub repeats: Repeats,
 }
@@ -76,6 +77,7 @@ impl App {
             queue: Queue::new(clock.clone(), dice.clone(), cache.clone()),
             office: Arc::new(Office::new(&config.mail.from)?),
             paseto: Paseto::new(&keys.token, &config.public_url())?,
+            passkeys: Passkeys::new(&config)?,
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(page_key),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),

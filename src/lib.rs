@@ -8,7 +8,7 @@
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
 //! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
-//!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
+//!   [`factors`], [`enrolment`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`notifications`], [`audit`]
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
@@ -24,7 +24,9 @@ pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod enrolment;
 pub mod entity;
+pub mod factors;
 pub mod jobs;
 pub mod kernel;
 pub mod logging;

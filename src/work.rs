@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     accounts,
     app::App,
+    factors,
     jobs::{Registry, SweepJobs, Worker},
     notifications, sessions,
     storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
@@ -18,6 +19,7 @@ pub fn registry() -> Registry {
         .with::<notifications::SendLetter>()
         .with_schedule::<sessions::SweepSessions>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
+        .with_schedule::<factors::SweepFactors>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
         .with_schedule::<Sweep>(Duration::from_mins(5))

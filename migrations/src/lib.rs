@@ -28,6 +28,7 @@ mod m20261123_000013_submission;
 mod m20261123_000014_search_document;
 mod m20261124_000001_session_proofs;
 mod m20261124_000002_account_care;
+mod m20261124_000020_factor;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_search_document::Migration),
             Box::new(m20261124_000001_session_proofs::Migration),
             Box::new(m20261124_000002_account_care::Migration),
+            Box::new(m20261124_000020_factor::Migration),
         ]
     }
 }

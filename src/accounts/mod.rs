@@ -28,7 +28,9 @@ pub use self::{
     registration::{VerifiedBy, newest_pending},
     roles::set_roles,
     service::AccountRpc,
-    store::{find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_password_hash},
+    store::{
+        find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_factor_kinds, update_password_hash,
+    },
     undo::{Change, undo_link},
     wire::proto,
 };

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     entity::account,
     kernel::{
-        Password, Role,
+        FactorKind, Password, Role,
         ids::{Id, RegistrationId},
         text,
     },
@@ -47,6 +47,14 @@ pub fn proto(account: &account::Model) -> pb::Account {
         create_time: Some(convert::timestamp(account.created_at)),
         update_time: Some(convert::timestamp(account.updated_at)),
         etag: account.row_version.to_string(),
+        factor_kinds: account.factor_kinds.iter().map(|kind| pb_factor_kind(kind).into()).collect(),
+    }
+}
+
+fn pb_factor_kind(kind: FactorKind) -> pb::FactorKind {
+    match kind {
+        FactorKind::Passkey => pb::FactorKind::Passkey,
+        FactorKind::Totp => pb::FactorKind::Totp,
     }
 }
 

@@ -83,6 +83,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         objects: given.section(mode),
         mail: given.section(mode),
         passwords: given.section(mode),
+        passkeys: given.section(mode),
         sessions: given.section(mode),
         uploads: given.section(mode),
         work: given.section(mode),

@@ -11,6 +11,7 @@ mod load;
 mod log;
 mod mail;
 mod objects;
+mod passkeys;
 mod passwords;
 mod server;
 mod sessions;
@@ -28,6 +29,7 @@ pub use self::{
     log::{LogConfig, LogFormat},
     mail::MailConfig,
     objects::ObjectsConfig,
+    passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
     server::ServerConfig,
     sessions::SessionsConfig,
@@ -69,6 +71,7 @@ pub struct Config {
     pub objects: ObjectsConfig,
     pub mail: MailConfig,
     pub passwords: PasswordsConfig,
+    pub passkeys: PasskeysConfig,
     pub sessions: SessionsConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
@@ -98,5 +101,10 @@ impl Config {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.server.listen),
         }
+    }
+
+    /// Whether staff without a second factor can do nothing of their office.
+    pub fn staff_must_have_factor(&self) -> bool {
+        self.passkeys.staff_must_have_factor.unwrap_or(self.mode == Mode::Production)
     }
 }

@@ -131,6 +131,12 @@ impl Roles {
         self.has(Role::Reviewer) || self.has(Role::Admin)
     }
 
+    /// The same without what only staff have.
+    #[must_use]
+    pub const fn without_staff(self) -> Self {
+        Self(self.0 & !Role::Reviewer.bit() & !Role::Admin.bit())
+    }
+
     /// The compact form inside access tokens.
     pub const fn bits(self) -> u8 {
         self.0
@@ -188,7 +194,10 @@ pub struct Facts {
 pub struct Caller {
     pub account: AccountId,
     pub session: SessionId,
+    /// What counts for this call: without the office of staff who must have a second factor first.
     pub roles: Roles,
+    /// The person is staff, must have a second factor, and has none.
+    pub must_enroll: bool,
     /// Which checks the person passed, and when.
     pub proof: Proof,
     /// The member of staff who looks through this person's eyes. Such a caller only reads.
@@ -276,5 +285,7 @@ mod tests {
             assert!(!Roles::LISTENER.with(Role::Artist).allow(permission));
         }
         assert!(!Roles::LISTENER.with(Role::Reviewer).allow(Permission::ManageRoles));
+        let all = Role::ALL.into_iter().fold(Roles::LISTENER, Roles::with);
+        assert_eq!(all.without_staff(), Roles::LISTENER.with(Role::Artist));
     }
 }

@@ -92,9 +92,18 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::AccountUpdateAccount => signed_in(Write),
 
         Rpc::SessionLogin => anyone(Password),
+        Rpc::SessionContinueLogin => anyone(Write),
+        Rpc::SessionStepUp => signed_in(Password),
         Rpc::SessionRefreshSession => anyone(Write),
         Rpc::SessionListSessions => signed_in(Read),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => signed_in(Write),
+
+        Rpc::FactorListFactors => signed_in(Read),
+        Rpc::FactorBeginTotpEnrollment | Rpc::FactorBeginPasskeyRegistration => signed_in(Write).fresh(),
+        Rpc::FactorFinishTotpEnrollment | Rpc::FactorFinishPasskeyRegistration => signed_in(Write),
+        Rpc::FactorBeginPasskeyLogin => anyone(Write),
+        Rpc::FactorUpdateFactor => signed_in(Write),
+        Rpc::FactorDeleteFactor | Rpc::FactorRegenerateRecoveryCodes => signed_in(Write).fresh(),
 
         Rpc::ApplicationGetMyApplication => signed_in(Read),
         Rpc::ApplicationCreateApplication | Rpc::ApplicationSubmitApplication => signed_in(Write),

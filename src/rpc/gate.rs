@@ -145,6 +145,9 @@ impl Shared {
             (Who::Anyone, _) => {}
             (_, None) => return Err(Refusal::AccessTokenMissing),
             (_, Some(Err(refusal))) => return Err(refusal),
+            (Who::With(_), Some(Ok(caller))) if caller.must_enroll => {
+                return Err(Refusal::StepUpRequired { methods: "enroll".to_owned() });
+            }
             (Who::With(permission), Some(Ok(caller))) if !caller.may(permission) => {
                 return Err(Refusal::PermissionMissing(permission));
             }

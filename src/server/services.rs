@@ -16,13 +16,14 @@ use crate::{
     app::App,
     applications::ApplicationRpc,
     artists::ArtistRpc,
+    enrolment::FactorRpc,
     pb::{
         DESCRIPTORS, account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
         application_service_server::ApplicationServiceServer, artist_service_server::ArtistServiceServer,
-        review_service_server::ReviewServiceServer, search_service_server::SearchServiceServer,
-        server_service_server::ServerServiceServer, session_service_server::SessionServiceServer,
-        storage_service_server::StorageServiceServer, submission_service_server::SubmissionServiceServer,
-        track_service_server::TrackServiceServer,
+        factor_service_server::FactorServiceServer, review_service_server::ReviewServiceServer,
+        search_service_server::SearchServiceServer, server_service_server::ServerServiceServer,
+        session_service_server::SessionServiceServer, storage_service_server::StorageServiceServer,
+        submission_service_server::SubmissionServiceServer, track_service_server::TrackServiceServer,
     },
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
@@ -66,6 +67,7 @@ fn grpc_services(app: &App, health: &Health) -> anyhow::Result<Routes> {
         AdminServiceServer, AdminRpc::new(app.clone()), small;
         ApplicationServiceServer, ApplicationRpc::new(app.clone()), small;
         ArtistServiceServer, ArtistRpc::new(app.clone()), small;
+        FactorServiceServer, FactorRpc::new(app.clone()), small;
         ReviewServiceServer, ReviewRpc::new(app.clone()), small;
         SearchServiceServer, SearchRpc::new(app.clone()), small;
         ServerServiceServer, ServerRpc::new(app.clone()), small;

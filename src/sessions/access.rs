@@ -143,14 +143,17 @@ impl Authenticate for AccessTokens {
             Some(current) if current.version > claims.roles_version => current.roles,
             _ => Roles::from_bits(claims.roles),
         };
+        let factor_kinds = FactorKinds::from_bits(claims.factor_kinds);
+        let must_enroll = roles.is_staff() && factor_kinds.is_empty() && self.app.config.staff_must_have_factor();
         Ok(Caller {
             account: claims.account,
             session: claims.session,
-            roles,
+            roles: if must_enroll { roles.without_staff() } else { roles },
+            must_enroll,
             proof: Proof {
                 authenticated_at: Timestamp::from_micros(claims.authenticated_at),
                 second_factor_at: claims.second_factor_at.map(Timestamp::from_micros),
-                factor_kinds: FactorKinds::from_bits(claims.factor_kinds),
+                factor_kinds,
                 now,
             },
             impersonator: claims.impersonator,

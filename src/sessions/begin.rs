@@ -18,9 +18,10 @@ use crate::{
         account,
         session::{self, EndCause, Transport},
     },
+    factors::{self, Passed},
     kernel::{
         Facts, Principal, Role, Roles, StoredHash, Timestamp,
-        ids::{Id, SessionId},
+        ids::{FlowId, Id, SessionId},
     },
 };
 
@@ -67,10 +68,16 @@ pub struct Opening {
     pub device_name: String,
     pub remember_device: bool,
     pub transport: Transport,
-    /// When a second factor was checked for it.
-    pub second_factor_at: Option<Timestamp>,
+    /// The factor that was checked for it.
+    pub proven: Option<Proven>,
     /// A newer hash of the password, if the stored one was made with older parameters.
     pub rehashed: Option<StoredHash>,
+}
+
+/// A flow that was answered right. Both are spent with the session that they open.
+pub struct Proven {
+    pub flow: FlowId,
+    pub passed: Passed,
 }
 
 /// Opens a session: the row, its attempt, room for it, the trail, in one transaction.
@@ -98,7 +105,7 @@ pub async fn open(
         impersonator_id: None,
         created_at: now,
         authenticated_at: now,
-        second_factor_at: opening.second_factor_at,
+        second_factor_at: opening.proven.as_ref().map(|_| now),
         last_used_at: now,
         idle_expires_at: now + idle,
         absolute_expires_at: now + absolute,
@@ -115,14 +122,19 @@ pub async fn open(
 
     let tx = app.db.begin_write().await?;
     accounts::touch(&tx, account.id, now).await?;
+    if let Some(Proven { flow, passed }) = &opening.proven {
+        factors::finish_flow(&tx, app, *flow).await?;
+        passed.spend(&tx, app).await?;
+    }
     if let Some(new) = opening.rehashed {
         accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;
     }
     store::insert(&tx, &session).await?;
     store::insert_attempt(&tx, app, facts, store::Attempt { session: Some(id), ..attempt }).await?;
     let ended = make_room(&tx, app, &account, id, now).await?;
+    let method = opening.proven.as_ref().map(|proven| proven.passed.method());
     let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", id)
-        .with(serde_json::json!({ "ended": ended.len() }));
+        .with(serde_json::json!({ "ended": ended.len(), "factor": method }));
     audit::write(&tx, app, Some(facts), event).await?;
     tx.commit().await?;
     let tokens = Tokens { access, refresh: refresh.expose().to_owned(), refresh_lifetime: idle };

@@ -7,8 +7,9 @@ use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
+    factors,
     pb::ErrorReason,
-    rpc::{Fault, fault},
+    rpc::{Fault, Refusal, fault},
     vault::Full,
 };
 
@@ -30,6 +31,10 @@ pub enum Error {
     Ended { cause: String },
     #[error("there is no such session, or it is not yours")]
     NotFound,
+    #[error("a password is not enough for who has a second factor; give that one")]
+    StrongerWanted { methods: String },
+    #[error("{0}")]
+    Factor(#[from] factors::Error),
     #[error("{0}")]
     Capacity(#[from] Full),
     #[error("no token could be made")]
@@ -49,6 +54,8 @@ impl Fault for Error {
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::StrongerWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
+            Self::Factor(error) => error.class(),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
@@ -58,6 +65,8 @@ impl Fault for Error {
     fn facts(&self) -> HashMap<String, String> {
         match self {
             Self::Ended { cause } => HashMap::from([("cause".to_owned(), cause.clone())]),
+            Self::StrongerWanted { methods } => step_up(methods).facts(),
+            Self::Factor(error) => error.facts(),
             _ => HashMap::new(),
         }
     }
@@ -67,6 +76,8 @@ impl Fault for Error {
             Self::Capacity(_) => {
                 details.set_retry_info(Some(Duration::from_secs(2)));
             }
+            Self::StrongerWanted { methods } => step_up(methods).describe(details),
+            Self::Factor(error) => error.describe(details),
             Self::NotFound => {
                 details.set_resource_info("session", "", "", "it does not exist, or is not yours");
             }
@@ -77,9 +88,15 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Factor(error) => error.database(),
             _ => None,
         }
     }
+}
+
+/// The same answer as the gate's.
+fn step_up(methods: &str) -> Refusal {
+    Refusal::StepUpRequired { methods: methods.to_owned() }
 }
 
 fault::status_from!(Error);

@@ -2,7 +2,8 @@
 
 use super::{
     Error,
-    begin::{self, Opening, SignedIn},
+    begin::Opening,
+    flow::{self, Step},
     store,
 };
 use crate::{
@@ -23,7 +24,7 @@ pub struct Credentials {
 }
 
 /// Signs a person in, or says no in the same time and words whatever the reason.
-pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<SignedIn, Error> {
+pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step, Error> {
     // Both look-ups, always: an address without an account must not answer faster.
     let account = accounts::find_by_email(&app.db, &given.email).await?;
     let pending = accounts::newest_pending(app, &given.email).await?;
@@ -50,10 +51,10 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Signe
                 device_name: given.device_name,
                 remember_device: given.remember_device,
                 transport: given.transport,
-                second_factor_at: None,
+                proven: None,
                 rehashed,
             };
-            begin::open(app, facts, account, opening, attempt).await
+            flow::after_password(app, facts, account, opening, attempt, false).await
         }
         (outcome, _) => {
             store::insert_attempt(&app.db.write_one(), app, facts, attempt).await?;
@@ -84,6 +85,6 @@ fn judge_pending(pending: &registration::Model, matches: bool) -> Outcome {
 }
 
 /// What counts attempts on one identifier, known or not, without storing it in clear.
-fn identifier_mac(app: &App, email: &EmailAddress) -> Digest {
+pub(super) fn identifier_mac(app: &App, email: &EmailAddress) -> Digest {
     Digest::mac(&app.keys.derived("login identifiers"), &[email.expose().as_bytes()])
 }

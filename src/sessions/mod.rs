@@ -6,6 +6,8 @@
 //! - every attempt to sign in leaves a row;
 //! - refresh tokens are stored as hashes and rotate on each use; N refreshes at once give one new pair; a lost reply can be
 //!   fetched again for 30 s with the old token; any other use of an old token ends the session and tells its owner;
+//! - who has a second factor gives it after the password, or a passkey instead of both; a device that is trusted is not
+//!   asked; what is in between is a flow of five minutes and five tries, which opens nothing by itself;
 //! - a session that ended is refused by its access tokens at once on this instance, within two seconds on the others,
 //!   without a database read per call.
 
@@ -13,13 +15,24 @@ mod access;
 mod begin;
 mod end;
 mod error;
+mod flow;
 mod follow;
 mod jobs;
 mod login;
 mod refresh;
 mod refresh_token;
 mod service;
+mod step_up;
 mod store;
 mod wire;
 
-pub use self::{access::AccessTokens, error::Error, follow::follow_changes, jobs::SweepSessions, service::SessionRpc};
+pub use self::{
+    access::{AccessTokens, Issued},
+    begin::Opening,
+    error::Error,
+    flow::{Required, begin_passkey},
+    follow::follow_changes,
+    jobs::SweepSessions,
+    service::SessionRpc,
+    step_up::{CarriedOn, carry_on},
+};

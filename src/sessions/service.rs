@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Error, end, login, refresh, store, wire};
+use super::{Error, end, flow, login, refresh, step_up, store, wire};
 use crate::{
     app::App,
     pb::{self, session_service_server::SessionService},
@@ -29,8 +29,25 @@ impl SessionService for SessionRpc {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         let facts = rpc::facts(&request);
         let given = wire::credentials(request.get_ref())?;
-        let begun = login::login(&self.app, &facts, given).await?;
-        Ok(Response::new(wire::signed_in(begun)))
+        let step = login::login(&self.app, &facts, given).await?;
+        Ok(Response::new(wire::login(step)))
+    }
+
+    async fn continue_login(
+        &self,
+        request: Request<pb::ContinueLoginRequest>,
+    ) -> Result<Response<pb::ContinueLoginResponse>, Status> {
+        let facts = rpc::facts(&request);
+        let (flow, given) = wire::continued(request.get_ref())?;
+        let begun = flow::go_on(&self.app, &facts, flow, &given).await?;
+        Ok(Response::new(pb::ContinueLoginResponse { signed_in: Some(wire::signed_in(begun)) }))
+    }
+
+    async fn step_up(&self, request: Request<pb::StepUpRequest>) -> Result<Response<pb::StepUpResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let proof = wire::proof(request.get_ref())?;
+        let outcome = step_up::step_up(&self.app, &caller, proof).await?;
+        Ok(Response::new(wire::stepped_up(outcome)))
     }
 
     async fn refresh_session(

@@ -3,29 +3,39 @@
 use tonic::Status;
 
 use super::{
+    Error,
     begin::{SignedIn, Tokens},
     end::Scope,
+    flow::{Required, Step},
     login::Credentials,
     refresh::Refreshed,
+    step_up::{Proof, SteppedUp},
 };
 use crate::{
     accounts,
     entity::session::{self, Transport},
-    kernel::{Password, ids::SessionId, text},
+    factors::{self, Given},
+    kernel::{
+        Password,
+        ids::{FlowId, Id, SessionId},
+        text,
+    },
     pb,
     rpc::{Fields, convert},
+    vault::Assertion,
 };
 
 const MAX_DEVICE_NAME: usize = 100;
 /// Longer than any accepted password: typing errors are judged like wrong passwords, floods are not hashed.
 const MAX_TYPED_PASSWORD: usize = 1024;
+const MAX_RECOVERY_CODE: usize = 64;
+const MAX_CREDENTIAL_BYTES: usize = 65_536;
 
 pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let mut fields = Fields::default();
     let email = fields.read("email", message.email.parse());
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
-    fields.expect(!message.password.is_empty(), "password", "must not be empty");
-    fields.expect(message.password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
+    typed_password(&mut fields, &message.password);
     fields.finish(|| {
         Some(Credentials {
             email: email?,
@@ -76,15 +86,111 @@ pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
     }
 }
 
-pub fn signed_in(begun: SignedIn) -> pb::LoginResponse {
-    let signed_in = pb::SignedIn {
+/// What a login has come to.
+pub fn login(step: Step) -> pb::LoginResponse {
+    use pb::login_response::Outcome;
+    let outcome = match step {
+        Step::Done(begun) => Outcome::SignedIn(signed_in(*begun)),
+        Step::FactorRequired(required) => Outcome::FactorRequired(factor_required(required)),
+    };
+    pb::LoginResponse { outcome: Some(outcome) }
+}
+
+pub fn signed_in(begun: SignedIn) -> pb::SignedIn {
+    pb::SignedIn {
+        second_factor_missing: begun.account.roles.is_staff() && begun.account.factor_kinds.is_empty(),
         session: Some(session(&begun.session, begun.session.id)),
         account: Some(accounts::proto(&begun.account)),
         ended_session_ids: begun.ended.iter().map(ToString::to_string).collect(),
         server_time: Some(convert::timestamp(begun.at)),
         tokens: Some(tokens(begun.tokens)),
+    }
+}
+
+fn factor_required(required: Required) -> pb::FactorRequired {
+    pb::FactorRequired {
+        flow_id: required.flow.to_string(),
+        methods: required.methods.into_iter().map(str::to_owned).collect(),
+        lifetime: Some(convert::duration(required.lifetime)),
+        passkey_options: required.passkey_options,
+    }
+}
+
+pub fn stepped_up(outcome: SteppedUp) -> pb::StepUpResponse {
+    use pb::step_up_response::Outcome;
+    let outcome = match outcome {
+        SteppedUp::Done { access, at } => Outcome::SteppedUp(pb::SteppedUp {
+            access_token: access.token,
+            access_token_lifetime: Some(convert::duration(access.lifetime)),
+            server_time: Some(convert::timestamp(at)),
+        }),
+        SteppedUp::Wanted(required) => Outcome::FactorRequired(factor_required(required)),
     };
-    pb::LoginResponse { outcome: Some(pb::login_response::Outcome::SignedIn(signed_in)) }
+    pb::StepUpResponse { outcome: Some(outcome) }
+}
+
+/// The flow that a sign-in goes on with, and what was given. What is no flow at all is answered like one that is over.
+pub fn continued(message: &pb::ContinueLoginRequest) -> Result<(FlowId, Given), Status> {
+    use pb::continue_login_request::Proof;
+    let mut fields = Fields::default();
+    fields.expect(!message.flow_id.is_empty(), "flow_id", "must not be empty");
+    let given = match &message.proof {
+        Some(Proof::TotpCode(code)) => totp(&mut fields, code),
+        Some(Proof::RecoveryCode(code)) => recovery_code(&mut fields, code),
+        Some(Proof::PasskeyCredential(json)) => passkey(&mut fields, json),
+        None => {
+            fields.refuse("proof", "give one of totp_code, recovery_code, passkey_credential");
+            None
+        }
+    };
+    let given = fields.finish(|| given)?;
+    let flow = FlowId::parse(&message.flow_id).map_err(|_| Error::from(factors::Error::FlowOver))?;
+    Ok((flow, given))
+}
+
+/// What was given to step up, if anything was.
+pub fn proof(message: &pb::StepUpRequest) -> Result<Option<Proof>, Status> {
+    use pb::step_up_request::Proof as Sent;
+    let mut fields = Fields::default();
+    let proof = match &message.proof {
+        None => return Ok(None),
+        Some(Sent::Password(password)) => {
+            typed_password(&mut fields, password);
+            Some(Proof::Password(Password::new(password)))
+        }
+        Some(Sent::TotpCode(code)) => totp(&mut fields, code).map(Proof::Factor),
+        Some(Sent::RecoveryCode(code)) => recovery_code(&mut fields, code).map(Proof::Factor),
+        Some(Sent::PasskeyCredential(json)) => passkey(&mut fields, json).map(Proof::Factor),
+    };
+    fields.finish(|| proof).map(Some)
+}
+
+fn totp(fields: &mut Fields, code: &str) -> Option<Given> {
+    let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+    let well_formed = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    fields.expect(well_formed, "totp_code", "must be 6 digits");
+    well_formed.then(|| Given::totp(digits))
+}
+
+fn recovery_code(fields: &mut Fields, code: &str) -> Option<Given> {
+    let fits = !code.is_empty() && code.len() <= MAX_RECOVERY_CODE;
+    fields.expect(fits, "recovery_code", "must have 1 to 64 characters");
+    let letters = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase());
+    fits.then(|| Given::recovery_code(letters.collect()))
+}
+
+fn passkey(fields: &mut Fields, json: &str) -> Option<Given> {
+    if json.len() > MAX_CREDENTIAL_BYTES {
+        fields.refuse("passkey_credential", "must have at most 65536 bytes");
+        return None;
+    }
+    let parsed = Assertion::parse(json).ok_or("must be the JSON of a public-key credential with an assertion");
+    fields.read("passkey_credential", parsed).map(|answer| Given::Passkey(Box::new(answer)))
+}
+
+fn typed_password(fields: &mut Fields, password: &str) {
+    fields.expect(!password.is_empty(), "password", "must not be empty");
+    fields.expect(password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
 }
 
 pub fn refreshed(refreshed: Refreshed) -> pb::RefreshSessionResponse {

@@ -5,12 +5,16 @@
 
 mod keys;
 mod paseto;
+mod passkeys;
 mod passwords;
 mod seal;
+mod totp;
 
 pub use self::{
     keys::Keys,
     paseto::Paseto,
+    passkeys::{Asked, Assertion, Made, Passkeys, Rejected},
     passwords::{Full, Hasher, Verdict},
     seal::Sealer,
+    totp::{TOTP_SECRET_BYTES, Totp},
 };

@@ -31,11 +31,13 @@ const LAYERS: [(&str, &[&str]); 17] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 12] = [
     "accounts",
     "admin",
     "applications",
     "artists",
+    "enrolment",
+    "factors",
     "review",
     "search",
     "sessions",

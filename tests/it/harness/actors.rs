@@ -60,6 +60,7 @@ macro_rules! services {
 services! {
     accounts = account_service_client::AccountServiceClient;
     sessions = session_service_client::SessionServiceClient;
+    factors = factor_service_client::FactorServiceClient;
     applications = application_service_client::ApplicationServiceClient;
     artists = artist_service_client::ArtistServiceClient;
     storage = storage_service_client::StorageServiceClient;
