@@ -2,6 +2,8 @@
 //!
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
+mod factors;
+
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use backline::rpc::list;
@@ -27,6 +29,15 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("ApplicationService/RejectApplication", 8, None),
     ("ArtistService/GetArtist", 1, None),
     ("ArtistService/ListArtists", 1, None),
+    ("FactorService/ListFactors", 2, None),
+    ("FactorService/BeginTotpEnrollment", 8, None),
+    ("FactorService/FinishTotpEnrollment", 15, None),
+    ("FactorService/BeginPasskeyRegistration", 9, None),
+    ("FactorService/FinishPasskeyRegistration", 16, None),
+    ("FactorService/BeginPasskeyLogin", 1, None),
+    ("FactorService/UpdateFactor", 4, None),
+    ("FactorService/DeleteFactor", 14, None),
+    ("FactorService/RegenerateRecoveryCodes", 14, None),
     ("ReviewService/ListQueue", 3, None),
     ("ReviewService/StartReview", 6, None),
     ("ReviewService/ApproveSubmission", 9, None),
@@ -35,6 +46,8 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
     ("SessionService/Login", 9, None),
+    ("SessionService/ContinueLogin", 12, None),
+    ("SessionService/StepUp", 9, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 4, None),
     ("SessionService/ListSessions", 1, None),
@@ -90,6 +103,8 @@ async fn every_call_costs_what_the_table_says() {
     // The first round fills what is prepared once; the second is measured.
     for round in 0..2 {
         people(&mut meter, &studio, &sam, round).await;
+        let careful = studio.world.account(&format!("careful{round}")).await;
+        factors::factors(&mut meter, &studio.world, &careful).await;
         let object_id = files(&mut meter, &studio).await;
         objects(&mut meter, &studio, &object_id).await;
         works(&mut meter, &studio).await;
