@@ -67,6 +67,13 @@ impl Assertion {
         self.0.get_credential_id()
     }
 
+    /// Whether the page that asked stood in another site's frame, or cannot be told. Our pages never do (7.2, step 13);
+    /// the library looks at it only when a passkey is made.
+    fn is_from_a_frame(&self) -> bool {
+        let client_data: Option<Value> = serde_json::from_slice(&self.0.response.client_data_json).ok();
+        client_data.is_none_or(|data| !matches!(data.get("crossOrigin"), None | Some(Value::Bool(false))))
+    }
+
     /// Whose passkey it says it is.
     pub fn user(&self) -> Option<Uuid> {
         self.0.get_user_unique_id().and_then(|bytes| Uuid::from_slice(bytes).ok())
@@ -137,6 +144,9 @@ impl Passkeys {
     /// # Errors
     /// Whatever WebAuthn level 3, 7.2 asks for and does not hold.
     pub fn signed(&self, answer: &Assertion, challenge: &Value, passkey: &[u8]) -> Result<Signed, Rejected> {
+        if answer.is_from_a_frame() {
+            return Err(Rejected::Wrong);
+        }
         let mut passkey: Passkey = serde_json::from_slice(passkey).map_err(|_| Rejected::Wrong)?;
         let state: DiscoverableAuthentication =
             serde_json::from_value(challenge.clone()).map_err(|_| Rejected::Wrong)?;
