@@ -13,7 +13,7 @@ use crate::{
     mail::{Mailer, Office},
     objects::Objects,
     rpc::{once::Repeats, page::Pages},
-    vault::{Hasher, Keys, Paseto, Passkeys, Sealer},
+    vault::{Breached, Hasher, Keys, Paseto, Passkeys, Sealer},
 };
 
 /// Everything a use case may touch. Cheap to clone.
@@ -33,6 +33,7 @@ pub struct App {
     pub paseto: Paseto,
     pub hasher: Hasher,
     pub passkeys: Passkeys,
+    pub breached: Breached,
     pub pages: Pages,
     pub repeats: Repeats,
 }
@@ -78,6 +79,7 @@ impl App {
             office: Arc::new(Office::new(&config.mail.from)?),
             paseto: Paseto::new(&keys.token, &config.public_url())?,
             passkeys: Passkeys::new(&config)?,
+            breached: Breached::open(config.passwords.breached_file.clone())?,
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(page_key),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),

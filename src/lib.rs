@@ -7,9 +7,11 @@
 //!
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
-//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
-//!   [`factors`], [`enrolment`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
+//! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
+//!   [`factors`], [`enrolment`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`],
+//!   [`search`], [`admin`],
 //!   [`notifications`], [`audit`]
+//! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
@@ -29,6 +31,7 @@ pub mod entity;
 pub mod factors;
 pub mod jobs;
 pub mod kernel;
+pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod notifications;
@@ -37,6 +40,7 @@ pub mod pb;
 pub mod review;
 pub mod rpc;
 pub mod search;
+pub mod security;
 pub mod server;
 pub mod sessions;
 pub mod storage;

@@ -7,7 +7,9 @@ use crate::{
     app::App,
     factors,
     jobs::{Registry, SweepJobs, Worker},
-    notifications, sessions,
+    notifications,
+    security::{SendReset, SweepProofs},
+    sessions,
     storage::jobs::{ClearStaging, FinalizeUpload, Sweep},
 };
 
@@ -20,6 +22,8 @@ pub fn registry() -> Registry {
         .with_schedule::<sessions::SweepSessions>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
         .with_schedule::<factors::SweepFactors>(HOUR)
+        .with::<SendReset>()
+        .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()
         .with::<ClearStaging>()
         .with_schedule::<Sweep>(Duration::from_mins(5))

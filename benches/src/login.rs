@@ -39,7 +39,7 @@ pub async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<()> {
 }
 
 /// How many successes a second `CALLERS` callers have, one call after the other each.
-async fn rate<F: Future<Output = bool>>(span: Duration, call: impl Fn() -> F) -> f64 {
+pub async fn rate<F: Future<Output = bool>>(span: Duration, call: impl Fn() -> F) -> f64 {
     let count = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     join_all((0..CALLERS).map(|_| async {

@@ -1,10 +1,15 @@
 //! Measures a release build of the server from outside, each figure beside a control of the same run.
 //!
-//! `cargo run --release -p backline-bench -- start|upload|login`, after `cargo build --release`.
+//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token`, after `cargo build --release`.
 
+mod figures;
 mod login;
+mod overload;
+mod refresh;
 mod server;
 mod start;
+mod timing;
+mod token;
 mod upload;
 
 use std::path::PathBuf;
@@ -37,6 +42,27 @@ enum Workload {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Refreshes a second, each durable before its reply
+    Refresh {
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// An empty PostgreSQL database; without it SQLite is measured
+        #[arg(long)]
+        database: Option<String>,
+    },
+    /// Logins at four times the machine's capacity: who gets in, who is refused, and what others feel of it
+    Overload {
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// Whether the time of a refused login tells why it was refused; fails if it does
+    Timing {
+        /// Refused logins of each kind
+        #[arg(long, default_value_t = 2000)]
+        samples: usize,
+    },
+    /// What verifying one access token costs
+    Token,
 }
 
 #[tokio::main]
@@ -46,5 +72,9 @@ async fn main() -> anyhow::Result<()> {
         Workload::Start => start::measure(&args.server).await,
         Workload::Upload { mib } => upload::measure(&args.server, mib).await,
         Workload::Login { seconds } => login::measure(&args.server, seconds).await,
+        Workload::Refresh { seconds, database } => refresh::measure(&args.server, seconds, database.as_deref()).await,
+        Workload::Overload { seconds } => overload::measure(&args.server, seconds).await,
+        Workload::Timing { samples } => timing::measure(&args.server, samples).await,
+        Workload::Token => token::measure(),
     }
 }

@@ -24,11 +24,17 @@ pub struct Server {
 }
 
 pub const EMAIL: &str = "bench@example.org";
+const BYSTANDER: &str = "bystander@example.org";
 pub const PASSWORD: &str = "measure twice, cut once";
 
 impl Server {
     /// Starts `binary` on `data` and waits for the first answered call.
     pub async fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::start_with(binary, data, &[]).await
+    }
+
+    /// The same with settings of the caller's, each as `key=value`.
+    pub async fn start_with(binary: &Path, data: &Path, settings: &[&str]) -> anyhow::Result<Self> {
         let free = || TcpListener::bind("127.0.0.1:0")?.local_addr();
         let (listen, admin) = (free()?, free()?);
         let begun = Instant::now();
@@ -36,6 +42,7 @@ impl Server {
             .args(["--listen", &listen.to_string(), "--admin-listen", &admin.to_string(), "--set", "log.filter=warn"])
             .arg("--data-dir")
             .arg(data)
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)
@@ -66,32 +73,51 @@ impl Server {
         Ok(kib.parse()?)
     }
 
-    /// Registers the one account, proves its mailbox by the letter in `data`, and signs in.
+    /// Opens the one account of most measurements, and signs in.
     pub async fn account(&self, data: &Path) -> anyhow::Result<String> {
+        self.open_account(data, EMAIL).await?;
+        self.login().await
+    }
+
+    /// Opens an account for whoever is not to be disturbed, and signs in.
+    pub async fn second_account(&self, data: &Path) -> anyhow::Result<pb::Tokens> {
+        self.open_account(data, BYSTANDER).await?;
+        self.sign_in_as(BYSTANDER).await
+    }
+
+    /// Registers an address and proves its mailbox by the letter in `data`.
+    async fn open_account(&self, data: &Path, email: &str) -> anyhow::Result<()> {
         let mut accounts = AccountServiceClient::new(self.channel.clone());
         accounts
             .register(pb::RegisterRequest {
-                email: EMAIL.into(),
+                email: email.into(),
                 password: PASSWORD.into(),
                 display_name: "Bench".into(),
                 ..Default::default()
             })
             .await?;
-        let token = letter_token(&data.join("mail")).await?;
+        let token = letter_token(&data.join("mail"), email).await?;
         accounts.verify_email(pb::VerifyEmailRequest { token, ..Default::default() }).await?;
-        self.login().await
+        Ok(())
     }
 
     /// Signs in and returns the access token.
     pub async fn login(&self) -> anyhow::Result<String> {
+        Ok(self.sign_in().await?.access_token)
+    }
+
+    /// Signs in and returns both tokens.
+    pub async fn sign_in(&self) -> anyhow::Result<pb::Tokens> {
+        self.sign_in_as(EMAIL).await
+    }
+
+    async fn sign_in_as(&self, email: &str) -> anyhow::Result<pb::Tokens> {
         let reply = SessionServiceClient::new(self.channel.clone())
-            .login(pb::LoginRequest { email: EMAIL.into(), password: PASSWORD.into(), ..Default::default() })
+            .login(pb::LoginRequest { email: email.into(), password: PASSWORD.into(), ..Default::default() })
             .await?
             .into_inner();
         match reply.outcome {
-            Some(pb::login_response::Outcome::SignedIn(signed_in)) => {
-                Ok(signed_in.tokens.context("no tokens")?.access_token)
-            }
+            Some(pb::login_response::Outcome::SignedIn(signed_in)) => signed_in.tokens.context("no tokens"),
             other => bail!("not signed in: {other:?}"),
         }
     }
@@ -105,13 +131,15 @@ impl Server {
     }
 }
 
-/// The token of the only letter, once it has come.
-async fn letter_token(folder: &Path) -> anyhow::Result<String> {
+/// The token of the verification letter to `email`, once it has come.
+async fn letter_token(folder: &Path, email: &str) -> anyhow::Result<String> {
     for _ in 0..500 {
         let mut letters = tokio::fs::read_dir(folder).await?;
         while let Some(letter) = letters.next_entry().await? {
             let text = tokio::fs::read_to_string(letter.path()).await.unwrap_or_default();
-            if let Some((_, rest)) = text.split_once("token=") {
+            if text.contains(email)
+                && let Some((_, rest)) = text.split_once("verify?token=")
+            {
                 return Ok(rest.split_whitespace().next().unwrap_or_default().to_owned());
             }
         }

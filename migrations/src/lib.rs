@@ -29,11 +29,12 @@ mod m20261123_000014_search_document;
 mod m20261124_000001_session_proofs;
 mod m20261124_000002_account_care;
 mod m20261124_000020_factor;
+mod m20261124_000040_mail_proof;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub use self::run::{Error, Status, run, status};
+pub use self::run::{Error, Status, run, run_first, status};
 
 /// Every migration, oldest first.
 struct Migrator;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_session_proofs::Migration),
             Box::new(m20261124_000002_account_care::Migration),
             Box::new(m20261124_000020_factor::Migration),
+            Box::new(m20261124_000040_mail_proof::Migration),
         ]
     }
 }

@@ -1,6 +1,10 @@
 //! One's own account, and the first administrator.
 
-use super::{Error, password, store};
+use super::{
+    Error,
+    password::{self, Person},
+    store,
+};
 use crate::{
     app::App,
     audit,
@@ -14,7 +18,7 @@ use crate::{
 };
 
 /// Changes one's own profile.
-pub async fn update(
+pub async fn update_profile(
     app: &App,
     caller: &Caller,
     profile: &store::Profile,
@@ -46,8 +50,8 @@ pub struct NewStaff {
 /// # Errors
 /// [`Error::PasswordRejected`], or when the database fails.
 pub async fn create_administrator(app: &App, new: NewStaff) -> Result<account::Model, Error> {
-    password::check(&new.password, &new.email, &new.display_name, password::STAFF_MIN_LENGTH)
-        .map_err(Error::PasswordRejected)?;
+    let person = Person { email: &new.email, name: &new.display_name, staff: true };
+    password::judge(app, &new.password, person).await.map_err(Error::PasswordRejected)?;
     let hash = app.hasher.hash(&new.password).await?;
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;

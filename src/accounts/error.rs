@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
-use tonic_types::{ErrorDetails, FieldViolation};
+use tonic_types::ErrorDetails;
 
 use super::password::Rejected;
 use crate::{
     pb::ErrorReason,
-    rpc::{Fault, fault},
+    rpc::{Fault, fault, limit::Exceeded},
     vault::Full,
 };
 
@@ -23,6 +23,8 @@ pub enum Error {
     AttemptsExhausted,
     #[error("the account has changed meanwhile; read it again")]
     Changed,
+    #[error("the mailbox has been sent enough letters for now; wait as told")]
+    TooManyLetters(#[from] Exceeded),
     #[error("{0}")]
     Capacity(#[from] Full),
     #[error("the database failed")]
@@ -36,6 +38,7 @@ impl Fault for Error {
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
+            Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::Database(error) => fault::database(error),
         }
@@ -43,16 +46,16 @@ impl Fault for Error {
 
     fn facts(&self) -> HashMap<String, String> {
         match self {
-            Self::PasswordRejected(why) => HashMap::from([(why.key().to_owned(), "true".to_owned())]),
+            Self::PasswordRejected(why) => why.facts(),
+            Self::TooManyLetters(exceeded) => exceeded.facts(),
             _ => HashMap::new(),
         }
     }
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::PasswordRejected(why) => {
-                details.set_bad_request(vec![FieldViolation::new("password", why.to_string())]);
-            }
+            Self::PasswordRejected(why) => why.describe("password", details),
+            Self::TooManyLetters(exceeded) => exceeded.describe(details),
             Self::Capacity(_) => {
                 details.set_retry_info(Some(std::time::Duration::from_secs(2)));
             }

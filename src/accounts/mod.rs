@@ -7,30 +7,31 @@
 //! - links and codes are stored as hashes, live shortly, and are spent once;
 //! - a change of roles is felt by access tokens that are already out.
 //!
-//! Signing in is [`crate::sessions`]; what staff do to accounts is [`crate::admin`].
+//! Signing in is [`crate::sessions`]; the safety of an account, and the gRPC face of all this, is [`crate::security`];
+//! what staff do to accounts is [`crate::admin`].
 
 mod domain;
 mod error;
 mod jobs;
 pub mod page;
-mod password;
-mod registration;
+pub mod password;
+pub mod proof;
+pub mod registration;
 mod roles;
-mod service;
 mod store;
 mod undo;
-mod wire;
+pub mod wire;
 
 pub use self::{
-    domain::{NewStaff, create_administrator},
+    domain::{NewStaff, create_administrator, update_profile},
     error::Error,
     jobs::SweepRegistrations,
-    registration::{VerifiedBy, newest_pending},
+    registration::newest_pending,
     roles::set_roles,
-    service::AccountRpc,
     store::{
-        find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_factor_kinds, update_password_hash,
+        find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_email, update_factor_kinds,
+        update_others_void, update_password, update_password_hash, update_password_off,
     },
-    undo::{Change, undo_link},
+    undo::{Change, Undone, take_undo, undo_link},
     wire::proto,
 };

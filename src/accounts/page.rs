@@ -12,8 +12,9 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Error, VerifiedBy,
-    registration::{self, link_digest},
+    Error,
+    proof::{Shown, link_digest},
+    registration,
 };
 use crate::{app::App, kernel::Facts, rpc::fault};
 
@@ -43,7 +44,7 @@ async fn verify(
     axum::Extension(facts): axum::Extension<Facts>,
     Form(link): Form<Link>,
 ) -> Response {
-    let proof = VerifiedBy::Link(link_digest(&link.token));
+    let proof = Shown::Link(link_digest(&link.token));
     // On a task of its own, as every handler that opens a transaction.
     let verified = tokio::spawn(async move { registration::verify(&app, &facts, proof, &()).await }).await;
     match verified {
@@ -63,7 +64,8 @@ async fn verify(
     }
 }
 
-fn unavailable() -> Response {
+/// Nothing was done.
+pub fn unavailable() -> Response {
     page(
         StatusCode::SERVICE_UNAVAILABLE,
         "Please try again",
@@ -71,7 +73,8 @@ fn unavailable() -> Response {
     )
 }
 
-fn page(status: StatusCode, title: &str, body: &str) -> Response {
+/// A page of ours: a heading and a body, which is HTML already.
+pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title></head>\
@@ -81,6 +84,7 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
     (status, headers, html).into_response()
 }
 
-fn escaped(text: &str) -> String {
+/// Text as HTML.
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

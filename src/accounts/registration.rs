@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ActiveValue::Set, DbErr};
 
-use super::{Error, store};
+use super::{
+    Error,
+    password::{self, Person},
+    proof::{CODE_LIFE, CODE_TRIES, Proof, RESEND_AFTER, Shown, code_mac},
+    store,
+};
 use crate::{
     app::App,
     audit,
     db::{WriteTx, violates_uniqueness},
     entity::{account, registration},
     kernel::{
-        Digest, EmailAddress, Facts, Password, Principal, Timestamp,
+        EmailAddress, Facts, Password, Principal, Timestamp,
         ids::{AccountId, Id, RegistrationId},
     },
+    limits,
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -22,17 +27,8 @@ use crate::{
 
 /// How long a link opens an account.
 const LINK_LIFE: Duration = Duration::from_hours(24);
-/// How long a code does. It is shorter, so it must live shorter.
-const CODE_LIFE: Duration = Duration::from_mins(10);
-/// Tries at one code, counted before each is compared.
-const CODE_TRIES: i64 = 5;
-/// From one letter to the next.
-pub const RESEND_AFTER: Duration = Duration::from_mins(1);
 /// Letters of one registration after its first.
 const MAX_RESENDS: i64 = 5;
-/// No letter that can be taken for another, no digit for a letter (Crockford's base 32 without 0 and 1).
-const CODE_LETTERS: [u8; 30] = *b"23456789ABCDEFGHJKMNPQRSTVWXYZ";
-const CODE_LENGTH: usize = 8;
 
 /// What a person asks for.
 #[derive(Clone, Debug)]
@@ -44,50 +40,12 @@ pub struct NewAccount {
     pub terms_version: String,
 }
 
-/// How a mailbox is proven.
-#[derive(Clone)]
-pub enum VerifiedBy {
-    /// The hash of the link's token.
-    Link(Digest),
-    Code {
-        registration: RegistrationId,
-        code: String,
-    },
-}
-
-/// What a letter carries; only hashes of it are kept.
-struct Proof {
-    link_token: String,
-    code: String,
-}
-
-impl Proof {
-    fn throw(app: &App) -> Self {
-        let letters = u32::try_from(CODE_LETTERS.len()).unwrap_or(1);
-        let code = (0..CODE_LENGTH).map(|_| char::from(CODE_LETTERS[app.dice.below(letters) as usize])).collect();
-        Self { link_token: BASE64_URL_SAFE_NO_PAD.encode(app.dice.bytes::<32>()), code }
+/// The letter of a registration: with its proof, or a word to the owner of a known address.
+fn letter(app: &App, proof: &Proof, kind: registration::Kind) -> Letter {
+    match kind {
+        registration::Kind::New => Letter::VerifyEmail { link: proof.link(app, "verify"), code: proof.spaced_code() },
+        registration::Kind::Known => Letter::AddressKnown { sign_in: app.config.public_url() },
     }
-
-    fn letter(&self, app: &App, kind: registration::Kind) -> Letter {
-        let base = app.config.public_url();
-        match kind {
-            registration::Kind::New => Letter::VerifyEmail {
-                link: format!("{base}/verify?token={}", self.link_token),
-                code: format!("{}-{}", &self.code[..4], &self.code[4..]),
-            },
-            registration::Kind::Known => Letter::AddressKnown { sign_in: base },
-        }
-    }
-}
-
-/// Hash of a link's token, as stored.
-pub fn link_digest(token: &str) -> Digest {
-    Digest::sha256(token.as_bytes())
-}
-
-fn code_mac(app: &App, registration: RegistrationId, code: &str) -> Digest {
-    let key = app.keys.derived("mail codes");
-    Digest::mac(&key, &[uuid::Uuid::from(registration).as_bytes(), code.as_bytes()])
 }
 
 /// Begins a registration and posts its letter.
@@ -99,6 +57,9 @@ pub async fn register(
     new: NewAccount,
     once: &impl Record<RegistrationId>,
 ) -> Result<RegistrationId, Error> {
+    let person = Person { email: &new.email, name: &new.display_name, staff: false };
+    password::judge(app, &new.password, person).await.map_err(Error::PasswordRejected)?;
+    limits::letter(app, &new.email).await?;
     let password_hash = app.hasher.hash(&new.password).await?;
     let now = app.clock.now();
     let id = RegistrationId::new(now, &app.dice);
@@ -117,9 +78,9 @@ pub async fn register(
         password_hash: Set(password_hash),
         locale: Set(new.locale),
         terms_version: Set(new.terms_version),
-        link_sha256: Set(link_digest(&proof.link_token)),
+        link_sha256: Set(proof.link_digest()),
         link_expires_at: Set(now + LINK_LIFE),
-        code_mac: Set(code_mac(app, id, &proof.code)),
+        code_mac: Set(proof.code_mac(app, id)),
         code_expires_at: Set(now + CODE_LIFE),
         code_attempts: Set(0),
         state: Set(registration::State::Pending),
@@ -129,7 +90,7 @@ pub async fn register(
         updated_at: Set(now),
     };
     store::insert_registration(&tx, row).await?;
-    notifications::post(&tx, app, &format!("register/{id}"), &new.email, &proof.letter(app, kind)).await?;
+    notifications::post(&tx, app, &format!("register/{id}"), &new.email, &letter(app, &proof, kind)).await?;
     let event = audit::Event::new(Principal::Anonymous, "user_registration_started", "registration", id);
     audit::write(&tx, app, Some(facts), event).await?;
     once.record(&tx, &id).await?;
@@ -159,19 +120,22 @@ pub async fn resend(
     if pending.resend_after > now {
         return Ok(pending.resend_after.since(now));
     }
+    if let Err(exceeded) = limits::letter(app, &pending.email).await {
+        return Ok(exceeded.retry_after);
+    }
 
     let proof = Proof::throw(app);
     let tx = app.db.begin_write().await?;
     let renewed = store::Renewal {
-        link_sha256: link_digest(&proof.link_token),
+        link_sha256: proof.link_digest(),
         link_expires_at: now + LINK_LIFE,
-        code_mac: code_mac(app, pending.id, &proof.code),
+        code_mac: proof.code_mac(app, pending.id),
         code_expires_at: now + CODE_LIFE,
         resend_after: now + RESEND_AFTER,
     };
     if store::update_renewed(&tx, &pending, renewed, now).await? {
         let key = format!("register/{}/{}", pending.id, pending.resends + 1);
-        notifications::post(&tx, app, &key, &pending.email, &proof.letter(app, pending.kind)).await?;
+        notifications::post(&tx, app, &key, &pending.email, &letter(app, &proof, pending.kind)).await?;
         let event = audit::Event::new(Principal::Anonymous, "user_registration_resent", "registration", pending.id);
         audit::write(&tx, app, Some(facts), event).await?;
     }
@@ -184,13 +148,13 @@ pub async fn resend(
 pub async fn verify(
     app: &App,
     facts: &Facts,
-    proof: VerifiedBy,
+    proof: Shown<RegistrationId>,
     once: &impl Record<account::Model>,
 ) -> Result<account::Model, Error> {
     let now = app.clock.now();
     let registration = match proof {
-        VerifiedBy::Link(digest) => store::find_by_link(&app.db, digest).await?.filter(|row| row.link_expires_at > now),
-        VerifiedBy::Code { registration, code } => by_code(app, registration, &code, now).await?,
+        Shown::Link(digest) => store::find_by_link(&app.db, digest).await?.filter(|row| row.link_expires_at > now),
+        Shown::Code { flow, code } => by_code(app, flow, &code, now).await?,
     };
     let registration = registration
         .filter(|row| row.state == registration::State::Pending && row.kind == registration::Kind::New)
@@ -208,6 +172,8 @@ pub async fn verify(
     store::update_others_void(&tx, &registration.email, now).await?;
     let event = audit::Event::new(Principal::Account(account.id), "user_created", "account", account.id);
     audit::write(&tx, app, Some(facts), event).await?;
+    let welcome = Letter::Welcome { sign_in: app.config.public_url() };
+    notifications::post(&tx, app, &format!("welcome/{}", account.id), &account.email, &welcome).await?;
     once.record(&tx, &account).await?;
     tx.commit().await?;
     Ok(account)

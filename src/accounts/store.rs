@@ -73,7 +73,7 @@ pub async fn update_profile(
     Ok(update.exec_with_returning(tx).await?.pop())
 }
 
-/// Notes a sign-in. Also holds the account's row until the commit, so that one person's sign-ins follow each other.
+/// Notes a sign-in or hand-in. Also holds the account's row until the commit, so that one person's follow each other.
 ///
 /// # Errors
 /// When the database fails.
@@ -115,6 +115,67 @@ pub async fn update_factor_kinds(
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::Id.eq(id));
     Ok(changed.exec_with_returning(tx).await?.pop())
+}
+
+/// Sets a new password, unless it was changed since `old` was read. `false` if it was.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_password(
+    tx: &WriteTx,
+    id: AccountId,
+    old: &StoredHash,
+    new: StoredHash,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let changed = Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(new))
+        .col_expr(Column::PasswordChangedAt, Expr::value(now))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .filter(Column::PasswordHash.eq(old.clone()))
+        .filter(Column::Status.ne(account::Status::Deleted))
+        .exec(tx)
+        .await?;
+    Ok(changed.rows_affected == 1)
+}
+
+/// Makes an account's password work no more, until another is set.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_password_off(tx: &WriteTx, id: AccountId, now: Timestamp) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(StoredHash::none()))
+        .col_expr(Column::PasswordChangedAt, Expr::value(now))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await
+        .map(drop)
+}
+
+/// Changes an address, unless it was changed since `from` was read. `false` if it was. A taken address breaks uniqueness.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_email(
+    tx: &WriteTx,
+    id: AccountId,
+    from: &EmailAddress,
+    to: &EmailAddress,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let changed = Entity::update_many()
+        .col_expr(Column::Email, Expr::value(to.clone()))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .col_expr(Column::RowVersion, Expr::col(Column::RowVersion).add(1))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Email.eq(from.clone()))
+        .filter(Column::Status.ne(account::Status::Deleted))
+        .exec(tx)
+        .await?;
+    Ok(changed.rows_affected == 1)
 }
 
 /// Accounts whose roles changed at or after `since`.
@@ -213,6 +274,9 @@ pub async fn update_verified(tx: &WriteTx, id: RegistrationId, now: Timestamp) -
 }
 
 /// Voids what else was pending for an address that now has an account.
+///
+/// # Errors
+/// When the database fails.
 pub async fn update_others_void(tx: &WriteTx, email: &EmailAddress, now: Timestamp) -> Result<(), DbErr> {
     use registration::Column as C;
     registration::Entity::update_many()

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 
-use super::registration::link_digest;
+use super::proof::link_digest;
 use crate::{
     app::App,
     db::WriteTx,
-    entity::security_undo::{ActiveModel, Entity},
+    entity::security_undo::{ActiveModel, Column, Entity, Model},
     kernel::{Digest, ids::AccountId},
 };
 
@@ -77,6 +77,44 @@ pub async fn undo_link(tx: &WriteTx, app: &App, account: AccountId, change: &Cha
     };
     Entity::insert(row).exec_without_returning(tx).await?;
     Ok(format!("{}/undo?token={token}", app.config.public_url()))
+}
+
+/// Changes that one link takes back.
+pub struct Undone {
+    pub account: AccountId,
+    /// What the link is about first, then what came later.
+    pub changes: Vec<Change>,
+}
+
+/// Spends a link, and with it every later one of the account: whoever made this change is not to keep what they did
+/// since, nor to use the links of their own letters. `None` if the token is unknown, was used, or is too old.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_undo(tx: &WriteTx, app: &App, token: Digest) -> Result<Option<Undone>, DbErr> {
+    let now = app.clock.now();
+    let live = |rows: UpdateMany<Entity>| {
+        rows.col_expr(Column::UsedAt, Expr::value(now))
+            .filter(Column::UsedAt.is_null())
+            .filter(Column::ExpiresAt.gt(now))
+    };
+    let first = live(Entity::update_many()).filter(Column::TokenSha256.eq(token)).exec_with_returning(tx).await?;
+    let Some(first) = first.into_iter().next() else { return Ok(None) };
+    let mut later = live(Entity::update_many())
+        .filter(Column::AccountId.eq(first.account_id))
+        .filter(Column::CreatedAt.gte(first.created_at))
+        .exec_with_returning(tx)
+        .await?;
+    later.sort_by_key(|row| row.created_at);
+    let account = first.account_id;
+    let changes: Option<Vec<Change>> = std::iter::once(&first).chain(&later).map(|row| open(app, row)).collect();
+    let changes = changes.ok_or_else(|| DbErr::Custom("a change does not open under the vault keys".to_owned()))?;
+    Ok(Some(Undone { account, changes }))
+}
+
+fn open(app: &App, row: &Model) -> Option<Change> {
+    let detail = app.sealer.open(&place(row.token_sha256), row.sealed.as_deref()?)?;
+    serde_json::from_slice(&detail).ok()
 }
 
 /// The additional data that the detail is sealed with.

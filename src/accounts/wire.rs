@@ -3,9 +3,10 @@
 use tonic::Status;
 
 use super::{
-    Error, VerifiedBy,
-    password::{self, MIN_LENGTH},
-    registration::{self, NewAccount},
+    Error,
+    password::{MIN_LENGTH, Why},
+    proof::{self, Shown},
+    registration::NewAccount,
     store::Profile,
 };
 use crate::{
@@ -67,7 +68,7 @@ fn pb_role(role: Role) -> pb::Role {
     }
 }
 
-/// Every violation at once; a password that alone is wrong gets its own reason.
+/// Every violation at once; a password that alone is wrong is judged later, and gets its own reason.
 pub fn new_account(message: &pb::RegisterRequest) -> Result<NewAccount, Status> {
     let mut fields = Fields::default();
     let email = fields.read("email", message.email.parse::<crate::kernel::EmailAddress>());
@@ -75,10 +76,9 @@ pub fn new_account(message: &pb::RegisterRequest) -> Result<NewAccount, Status> 
     let locale = fields.read("locale", locale(&message.locale));
     let terms_version = fields.read("terms_version", text::optional_line(&message.terms_version, MAX_TERMS_VERSION));
     let password = Password::new(&message.password);
-    if let (Some(email), Some(name), Some(_), Some(_)) = (&email, &display_name, &locale, &terms_version) {
-        password::check(&password, email, name, MIN_LENGTH).map_err(Error::PasswordRejected)?;
-    } else if password.expose().chars().count() < MIN_LENGTH {
-        fields.refuse("password", password::Rejected::TooShort(MIN_LENGTH).to_string());
+    let incomplete = email.is_none() || display_name.is_none() || locale.is_none() || terms_version.is_none();
+    if incomplete && password.expose().chars().count() < MIN_LENGTH {
+        fields.refuse("password", Why::TooShort(MIN_LENGTH).to_string());
     }
     fields.finish(|| {
         Some(NewAccount {
@@ -106,30 +106,39 @@ fn locale(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Exactly one proof: the link's token, or the registration's id and code.
-pub fn proof(message: &pb::VerifyEmailRequest) -> Result<VerifiedBy, Status> {
-    let by_link = !message.token.is_empty();
-    let by_code = !message.registration_id.is_empty() || !message.code.is_empty();
-    let mut fields = Fields::default();
-    fields.expect(by_link || by_code, "token", "give the link's token, or registration_id and code");
-    fields.expect(!(by_link && by_code), "token", "give the token alone, or registration_id and code without it");
-    fields.expect(message.token.len() <= 200, "token", "must have at most 200 characters");
-    fields.expect(message.code.len() <= 64, "code", "must have at most 64 characters");
+/// Exactly one proof: the link's token, or the handle of the flow and the letter's code. `handle` is the handle's field.
+pub fn shown<Flow: Id>(
+    fields: &mut Fields,
+    token: &str,
+    handle: (&str, &str),
+    code: &str,
+) -> Option<Result<Shown<Flow>, Error>> {
+    let (path, flow) = handle;
+    let by_link = !token.is_empty();
+    let by_code = !flow.is_empty() || !code.is_empty();
+    if by_link == by_code {
+        fields.refuse("token", format!("give the link's token alone, or {path} and code without it"));
+    }
+    fields.expect(token.len() <= 200, "token", "must have at most 200 characters");
+    fields.expect(code.len() <= 64, "code", "must have at most 64 characters");
     if by_code {
-        fields.expect(!message.registration_id.is_empty(), "registration_id", "must not be empty");
-        fields.expect(!message.code.is_empty(), "code", "must not be empty");
+        fields.expect(!flow.is_empty(), path, "must not be empty");
+        fields.expect(!code.is_empty(), "code", "must not be empty");
     }
-    fields.finish(|| Some(()))?;
     if by_link {
-        return Ok(VerifiedBy::Link(registration::link_digest(&message.token)));
+        return Some(Ok(Shown::Link(proof::link_digest(token))));
     }
-    let registration = RegistrationId::parse(&message.registration_id).map_err(|_| Error::TokenInvalid)?;
-    Ok(VerifiedBy::Code { registration, code: typed_code(&message.code) })
+    // What is no handle at all is answered like one that nobody has.
+    let flow = Flow::parse(flow).map_err(|_| Error::TokenInvalid);
+    Some(flow.map(|flow| Shown::Code { flow, code: proof::typed_code(code) }))
 }
 
-/// Case, spaces and hyphens do not matter.
-fn typed_code(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+/// What proves a registration.
+pub fn verification(message: &pb::VerifyEmailRequest) -> Result<Shown<RegistrationId>, Status> {
+    let mut fields = Fields::default();
+    let handle = ("registration_id", message.registration_id.as_str());
+    let shown = shown(&mut fields, &message.token, handle, &message.code);
+    Ok(fields.finish(|| shown)??)
 }
 
 /// What an update asks for, and the version it was read at.
@@ -182,10 +191,5 @@ mod tests {
         for bad in ["e", "english language", "en_US", "-en", "en-", "12", "en-toolongpart"] {
             assert!(locale(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn codes_are_read_as_people_type_them() {
-        assert_eq!(typed_code(" abcd-2345 "), "ABCD2345");
     }
 }

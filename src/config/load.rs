@@ -85,6 +85,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         passwords: given.section(mode),
         passkeys: given.section(mode),
         sessions: given.section(mode),
+        limits: given.section(mode),
         uploads: given.section(mode),
         work: given.section(mode),
         log: given.section(mode),
@@ -157,9 +158,10 @@ fn scalar(text: &str) -> Value {
     }
 }
 
-/// A list as flags and the environment write it: separated by commas.
+/// A list as flags and the environment write it: separated by commas. Nothing between two of them is no member.
 fn list(value: &Value) -> Option<Value> {
-    value.as_str().map(|text| Value::from(text.split(',').map(|part| Value::from(part.trim())).collect::<Vec<_>>()))
+    let parts = value.as_str()?.split(',').map(str::trim).filter(|part| !part.is_empty());
+    Some(Value::from(parts.map(Value::from).collect::<Vec<_>>()))
 }
 
 /// `database_url` → `database.url`; top-level keys go where they belong.
@@ -188,7 +190,7 @@ impl Given {
     ///
     /// Each key is tried alone against the defaults, so that one bad value does not hide the next.
     fn section<S: Section>(&mut self, mode: Mode) -> S {
-        let defaults = Figment::from(Serialized::defaults(S::default()));
+        let defaults = Figment::from(Serialized::defaults(S::defaults(mode)));
         let mut figment = defaults.clone();
         let given = match self.sections.remove(S::NAME) {
             None => Dict::new(),
@@ -264,6 +266,10 @@ mod tests {
         let config = with_flags(&[("web.allowed_origins", origins), ("server.unlimited_addresses", "::1")]).unwrap();
         assert_eq!((config.web.allowed_origins.len(), config.server.unlimited_addresses.len()), (2, 1));
         assert!(with_flags(&[("web.allowed_origins", "nonsense")]).is_err());
+        let config = with_flags(&[("server.trusted_proxies", "")]).unwrap();
+        assert_eq!(config.server.trusted_proxies, Some(Vec::new()), "none, and said so");
+        let config = with_flags(&[("server.trusted_proxies", "10.0.0.0/8")]).unwrap();
+        assert_eq!(config.server.trusted_proxies.unwrap().len(), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
 mod database;
+mod limits;
 mod load;
 mod log;
 mod mail;
@@ -25,13 +26,14 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     database::DatabaseConfig,
+    limits::LimitsConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
     mail::MailConfig,
     objects::ObjectsConfig,
     passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
-    server::ServerConfig,
+    server::{ForwardedHeader, ServerConfig},
     sessions::SessionsConfig,
     uploads::UploadsConfig,
     web::WebConfig,
@@ -42,6 +44,11 @@ pub use self::{
 pub trait Section: Default + Serialize + for<'de> Deserialize<'de> {
     /// The table's name in TOML, and the word after `BACKLINE_` in the environment.
     const NAME: &'static str;
+
+    /// What holds where nothing is given.
+    fn defaults(_: Mode) -> Self {
+        Self::default()
+    }
 
     fn check(&self, mode: Mode, problems: &mut Problems);
 }
@@ -73,6 +80,7 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     pub passkeys: PasskeysConfig,
     pub sessions: SessionsConfig,
+    pub limits: LimitsConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub log: LogConfig,

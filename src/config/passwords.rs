@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, Problems, Section};
@@ -12,11 +14,14 @@ pub struct PasswordsConfig {
     pub passes: u32,
     /// Hashes at once; 0 means one per core.
     pub permits: usize,
+    /// A list of passwords to refuse, besides the built-in one: plain lines, or sorted `SHA1HEX:COUNT` lines. May be
+    /// replaced, by renaming another file over it, without a restart.
+    pub breached_file: Option<PathBuf>,
 }
 
 impl Default for PasswordsConfig {
     fn default() -> Self {
-        Self { memory_kib: 19 * 1024, passes: 2, permits: 0 }
+        Self { memory_kib: 19 * 1024, passes: 2, permits: 0, breached_file: None }
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, Problems, Section};
@@ -38,8 +39,24 @@ pub struct ServerConfig {
     pub drain_notice: Duration,
     /// Addresses (of load balancers) that the limit per address does not bind.
     pub unlimited_addresses: Vec<std::net::IpAddr>,
+    /// Networks of the load balancers before this server, such as `10.1.0.0/16`. Only they may say for whom they call;
+    /// the limit of connections per address does not bind them. In production it must be set, to an empty list if
+    /// clients connect directly: or all of them share the limits of one address, or choose their own.
+    pub trusted_proxies: Option<Vec<IpNet>>,
+    /// The header in which they say it. They must append to it or replace it, never pass it through.
+    pub forwarded_header: ForwardedHeader,
     /// Whether grpcurl may ask which services there are.
     pub reflection: bool,
+}
+
+/// Where proxies write the address of whom they were called by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    #[default]
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
 }
 
 impl Default for ServerConfig {
@@ -56,6 +73,8 @@ impl Default for ServerConfig {
             grace: Duration::from_secs(30),
             drain_notice: Duration::from_secs(5),
             unlimited_addresses: Vec::new(),
+            trusted_proxies: None,
+            forwarded_header: ForwardedHeader::default(),
             reflection: true,
         }
     }
@@ -64,12 +83,18 @@ impl Default for ServerConfig {
 impl Section for ServerConfig {
     const NAME: &'static str = "server";
 
-    fn check(&self, _: Mode, problems: &mut Problems) {
+    fn check(&self, mode: Mode, problems: &mut Problems) {
         if self.listen == self.admin_listen && self.listen.port() != 0 {
             problems.add("server.admin_listen", "must differ from server.listen");
         }
         if self.max_connections == 0 || self.max_connections_per_address == 0 || self.max_streams_per_connection == 0 {
             problems.add("server.max_connections", "and the other maxima must be 1 or more, or nobody can call");
+        }
+        if self.trusted_proxies.is_none() && mode == Mode::Production {
+            problems.add(
+                "server.trusted_proxies",
+                "must be set in production: the networks of your load balancers, or an empty list if there are none",
+            );
         }
         if self.handshake_timeout.is_zero() {
             problems.add("server.handshake_timeout", "must be longer than 0s");

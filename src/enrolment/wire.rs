@@ -7,10 +7,7 @@ use super::{
     passkey, totp,
 };
 use crate::{
-    entity::{
-        factor::{self, Kind},
-        session::Transport,
-    },
+    entity::factor::{self, Kind},
     factors,
     kernel::{
         Timestamp,
@@ -19,7 +16,7 @@ use crate::{
     },
     pb,
     rpc::{Fields, Refusal, convert},
-    sessions::{CarriedOn, Opening, Required},
+    sessions::{self, CarriedOn, Opening, Required},
 };
 
 const MAX_NAME: usize = 60;
@@ -120,11 +117,12 @@ pub fn added_passkey(added: &Added) -> pb::FinishPasskeyRegistrationResponse {
 pub fn opening(message: &pb::BeginPasskeyLoginRequest) -> Result<Opening, Status> {
     let mut fields = Fields::default();
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
+    let transport = fields.read("session_transport", sessions::transport(message.session_transport));
     fields.finish(|| {
         Some(Opening {
             device_name: device_name?,
             remember_device: message.remember_device,
-            transport: Transport::Bearer,
+            transport: transport?,
             proven: None,
             rehashed: None,
         })

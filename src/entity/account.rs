@@ -30,7 +30,7 @@ pub struct Model {
     pub terms_version: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// Last login or refresh. Nobody yet: `None`.
+    /// Last login, refresh or hand-in. Nobody yet: `None`.
     pub last_seen_at: Option<Timestamp>,
     /// Counts changes of what the owner edits; the etag.
     pub row_version: i64,

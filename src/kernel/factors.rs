@@ -7,7 +7,7 @@ use sea_orm::DeriveValueType;
 /// A kind of second factor, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactorKind {
-    /// WebAuthn: bound to the site, so it cannot be phished.
+    /// `WebAuthn`: bound to the site, so it cannot be phished.
     Passkey,
     /// RFC 6238.
     Totp,

@@ -38,6 +38,12 @@ pub trait Id: Copy + Send + Sync + 'static + From<Uuid> + Into<Uuid> {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into()
     }
 
+    /// Not greater than any id made in the millisecond of `at` or later: the lower end of a range by age.
+    fn earliest(at: Timestamp) -> Self {
+        let millis = u64::try_from(at.millis()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid().into()
+    }
+
     fn parse(text: &str) -> Result<Self, InvalidId> {
         text.strip_prefix(Self::PREFIX)
             .and_then(|rest| rest.strip_prefix('_'))
@@ -140,6 +146,12 @@ ids! {
     AccountId = "acc";
     /// A registration that waits for its mailbox to be proven.
     RegistrationId = "reg";
+    /// What a letter's link and code prove. Never leaves the server.
+    ProofId = "prf";
+    /// A new password that was asked for.
+    ResetId = "rst";
+    /// A change of address that waits for both mailboxes.
+    EmailChangeId = "emc";
     /// A signed-in device.
     SessionId = "ses";
     /// A device that its owner asked to be remembered on.
@@ -222,6 +234,8 @@ mod tests {
         let ids: Vec<TrackId> =
             (0..50).map(|step| TrackId::new(Timestamp::from_micros(1_700_000_000_000_000 + step * 2), &dice)).collect();
         assert!(ids.is_sorted());
+        assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_000_098)) < ids[0]);
+        assert!(TrackId::earliest(Timestamp::from_micros(1_700_000_000_001_000)) > ids[49]);
         assert_eq!(ids[7].to_string().parse(), Ok(ids[7]));
     }
 }

@@ -86,17 +86,25 @@ pub const fn of(rpc: Rpc) -> Access {
     use Permission::{ListAccounts, ManageRoles, ReviewApplications, ReviewSubmissions};
 
     match rpc {
-        Rpc::AccountRegister => anyone(Password),
-        Rpc::AccountVerifyEmail | Rpc::AccountResendVerification => anyone(Write),
-        Rpc::AccountGetAccount => signed_in(Read),
-        Rpc::AccountUpdateAccount => signed_in(Write),
+        Rpc::AccountRegister | Rpc::AccountCompletePasswordReset => anyone(Password),
+        Rpc::AccountVerifyEmail
+        | Rpc::AccountResendVerification
+        | Rpc::AccountStartPasswordReset
+        | Rpc::AccountUndoSecurityChange => anyone(Write),
+        Rpc::AccountGetPasswordPolicy => anyone(Read),
+        Rpc::AccountGetAccount | Rpc::AccountListSecurityEvents => signed_in(Read),
+        Rpc::AccountUpdateAccount | Rpc::AccountConfirmEmailChange => signed_in(Write),
+        Rpc::AccountStartEmailChange => signed_in(Write).fresh(),
+        // The current password is the proof.
+        Rpc::AccountChangePassword => signed_in(Password),
 
         Rpc::SessionLogin => anyone(Password),
         Rpc::SessionContinueLogin => anyone(Write),
         Rpc::SessionStepUp => signed_in(Password),
         Rpc::SessionRefreshSession => anyone(Write),
-        Rpc::SessionListSessions => signed_in(Read),
-        Rpc::SessionLogout | Rpc::SessionRevokeSession => signed_in(Write),
+        Rpc::SessionGetSession | Rpc::SessionListSessions => signed_in(Read),
+        Rpc::SessionLogout | Rpc::SessionRevokeSession | Rpc::SessionUpdateSession => signed_in(Write),
+        Rpc::SessionWatchSession => signed_in(Watch),
 
         Rpc::FactorListFactors => signed_in(Read),
         Rpc::FactorBeginTotpEnrollment | Rpc::FactorBeginPasskeyRegistration => signed_in(Write).fresh(),

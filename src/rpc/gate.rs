@@ -1,4 +1,5 @@
-//! The path of every call: which method, who may, who is calling, how long, on a task of its own, a typed answer.
+//! The path of every call: which method, who is calling, how often, who may, how long, on a task of its own, a typed
+//! answer.
 //!
 //! One service instead of a pile of layers, so that the order can be read from top to bottom. It stands inside the
 //! grpc-web bridge and around all services. Below it nobody asks «is anyone signed in?»; they ask *who*.
@@ -27,9 +28,10 @@ use super::{
     Refusal, Rpc,
     access::{self, Access, Who},
     auth::{self, Authenticate},
+    limit::{self, Limit, Payer},
     outcome,
 };
-use crate::kernel::Facts;
+use crate::kernel::{Caller, Facts};
 
 /// When a call arrived. Put into the extensions by the accept loop: waiting for anything counts.
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +58,14 @@ pub struct Gate<S> {
 
 struct Shared {
     authenticate: Arc<dyn Authenticate>,
+    limit: Arc<dyn Limit>,
     tasks: TaskTracker,
 }
 
 impl<S> Gate<S> {
     /// `tasks` tracks the running handlers, for the drain to wait for.
-    pub fn new(inner: S, authenticate: Arc<dyn Authenticate>, tasks: TaskTracker) -> Self {
-        Self { inner, shared: Arc::new(Shared { authenticate, tasks }) }
+    pub fn new(inner: S, authenticate: Arc<dyn Authenticate>, limit: Arc<dyn Limit>, tasks: TaskTracker) -> Self {
+        Self { inner, shared: Arc::new(Shared { authenticate, limit, tasks }) }
     }
 }
 
@@ -124,40 +127,40 @@ impl Shared {
 
     /// Decides whether the call may begin, and leaves in its extensions what the handler needs.
     async fn admit(&self, rpc: Rpc, arrived: Instant, request: &mut Request<Body>) -> Result<Instant, Refusal> {
-        let Access { who, cost, fresh } = access::of(rpc);
+        let access = access::of(rpc);
 
         let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
-        let deadline = arrived + wanted.min(cost.time_limit());
+        let deadline = arrived + wanted.min(access.cost.time_limit());
         if deadline < Instant::now() + LEAST_TIME {
             return Err(Refusal::DeadlineExceeded);
         }
         request.extensions_mut().insert(Deadline(deadline));
 
         let facts = request.extensions().get::<Facts>().cloned();
-        let caller = match (auth::bearer(request.headers()), facts) {
+        let caller = match (auth::bearer(request.headers()), facts.clone()) {
             (Ok(Some(token)), Some(facts)) => Some(self.authenticate.authenticate(token, facts).await),
             (Ok(_), _) => None,
             (Err(refusal), _) => Some(Err(refusal)),
         };
-        match (who, caller) {
+        let (caller, payer) = match (access.who, caller) {
             // A stale token on an open method is no reason to refuse: refreshing and signing in again are such methods.
-            (Who::Anyone, Some(Ok(caller))) => drop(request.extensions_mut().insert(caller)),
-            (Who::Anyone, _) => {}
+            (Who::Anyone, found) => (found.and_then(Result::ok), facts.map(|facts| Payer::Address(facts.address))),
             (_, None) => return Err(Refusal::AccessTokenMissing),
-            (_, Some(Err(refusal))) => return Err(refusal),
-            (Who::With(_), Some(Ok(caller))) if caller.must_enroll => {
-                return Err(Refusal::StepUpRequired { methods: "enroll".to_owned() });
+            (_, Some(found)) => {
+                let caller = found?;
+                let payer = Payer::Account(caller.account);
+                (Some(caller), Some(payer))
             }
-            (Who::With(permission), Some(Ok(caller))) if !caller.may(permission) => {
-                return Err(Refusal::PermissionMissing(permission));
+        };
+        if let Some(payer) = payer {
+            let admitted = self.limit.admit(limit::class(rpc), payer).await?;
+            request.extensions_mut().insert(admitted);
+        }
+        if let Some(caller) = caller {
+            if access.who != Who::Anyone {
+                judge(rpc, access, &caller)?;
             }
-            (_, Some(Ok(caller))) if caller.impersonator.is_some() && !rpc.only_reads() => {
-                return Err(Refusal::ImpersonationReadsOnly);
-            }
-            (_, Some(Ok(caller))) if fresh && !caller.proof.is_fresh() => {
-                return Err(Refusal::StepUpRequired { methods: caller.proof.methods() });
-            }
-            (_, Some(Ok(caller))) => drop(request.extensions_mut().insert(caller)),
+            request.extensions_mut().insert(caller);
         }
         Ok(deadline)
     }
@@ -178,6 +181,19 @@ impl Shared {
             }
             Err(_) => Status::from(Refusal::DeadlineExceeded).into_http(),
         }
+    }
+}
+
+/// Whether a signed-in caller may call this method.
+fn judge(rpc: Rpc, access: Access, caller: &Caller) -> Result<(), Refusal> {
+    match access.who {
+        Who::With(_) if caller.must_enroll => Err(Refusal::StepUpRequired { methods: "enroll".to_owned() }),
+        Who::With(permission) if !caller.may(permission) => Err(Refusal::PermissionMissing(permission)),
+        _ if caller.impersonator.is_some() && !rpc.only_reads() => Err(Refusal::ImpersonationReadsOnly),
+        _ if access.fresh && !caller.proof.is_fresh() => {
+            Err(Refusal::StepUpRequired { methods: caller.proof.methods() })
+        }
+        _ => Ok(()),
     }
 }
 

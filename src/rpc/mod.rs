@@ -6,8 +6,10 @@
 //! - [`convert`]: times on the wire
 //! - [`fault`]: the one road from a failure to a `Status`
 //! - [`fields`]: malformed input, all violations at once
+//! - [`limit`]: how often a method may be called
 //! - [`page`]: page sizes and opaque, authenticated page tokens
 //! - [`once`]: repeats of a mutation with the same `request_id`
+//! - [`watch`]: how long a stream of changes stays open
 //! - [`Transition`]: refusing what a thing's state does not allow
 
 pub mod access;
@@ -17,12 +19,14 @@ pub mod fault;
 pub mod fields;
 pub mod filter;
 pub mod gate;
+pub mod limit;
 pub mod list;
 pub mod once;
 mod outcome;
 pub mod page;
 pub mod refusal;
 mod transition;
+pub mod watch;
 
 pub use self::{
     auth::{caller, facts},

@@ -6,7 +6,10 @@ use sea_orm::DbErr;
 use tonic::Code;
 use tonic_types::{ErrorDetails, FieldViolation};
 
-use super::fault::{self, Fault};
+use super::{
+    fault::{self, Fault},
+    limit::Exceeded,
+};
 use crate::{
     kernel::{Permission, Proof},
     pb::ErrorReason,
@@ -47,8 +50,8 @@ pub enum Refusal {
     UpdateMaskInvalid(String),
     #[error("the request id was used for another request; make a new one")]
     RequestIdReused,
-    #[error("too many calls; wait as told")]
-    RateLimited { scope: &'static str, limit: u32, retry_after: Duration },
+    #[error("{0}")]
+    RateLimited(#[from] Exceeded),
     #[error("the server is busy; try again shortly")]
     ServerBusy,
     #[error("the deadline has passed; what was done is complete or undone, never half")]
@@ -82,7 +85,7 @@ impl Fault for Refusal {
             Self::FilterInvalid(_) => (Code::InvalidArgument, ErrorReason::FilterInvalid),
             Self::UpdateMaskInvalid(_) => (Code::InvalidArgument, ErrorReason::UpdateMaskInvalid),
             Self::RequestIdReused => (Code::InvalidArgument, ErrorReason::RequestIdReused),
-            Self::RateLimited { .. } => (Code::ResourceExhausted, ErrorReason::RateLimited),
+            Self::RateLimited(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::ServerBusy => (Code::ResourceExhausted, ErrorReason::ServerBusy),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded),
             Self::Cancelled => (Code::Cancelled, ErrorReason::Cancelled),
@@ -101,7 +104,7 @@ impl Fault for Refusal {
                 ("methods".to_owned(), methods.clone()),
                 ("max_age".to_owned(), Proof::MAX_AGE.as_secs().to_string()),
             ]),
-            Self::RateLimited { scope, .. } => fact("scope", scope),
+            Self::RateLimited(exceeded) => exceeded.facts(),
             Self::MessageTooLarge { max_bytes } => fact("max_bytes", max_bytes),
             _ => HashMap::new(),
         }
@@ -112,10 +115,7 @@ impl Fault for Refusal {
             Self::FieldInvalid(violations) => {
                 details.set_bad_request(violations.clone());
             }
-            Self::RateLimited { scope, limit, retry_after } => {
-                details.add_quota_failure_violation(*scope, format!("at most {limit} in the window"));
-                details.set_retry_info(Some(*retry_after));
-            }
+            Self::RateLimited(exceeded) => exceeded.describe(details),
             Self::StepUpRequired { methods } => {
                 details.add_precondition_failure_violation("STEP_UP", methods, "call SessionService.StepUp first");
             }

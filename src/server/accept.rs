@@ -32,17 +32,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::{first_bytes::FirstBytes, pulse::Pulse};
+use super::{first_bytes::FirstBytes, proxies, pulse::Pulse};
 use crate::{
     app::App,
     config::ServerConfig,
-    kernel::ClientAddress,
     rpc::gate::{Arrived, Closing},
 };
 
 /// Where a connection comes from, in its requests' extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub ClientAddress);
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 /// After running out of descriptors: trying again at once would only spin.
 const PAUSE_WHEN_FULL: Duration = Duration::from_millis(100);
@@ -135,7 +134,7 @@ impl Connection {
             debug!(%error, "a connection was gone at once");
             return;
         }
-        let peer = Peer(ClientAddress::new(peer.ip()));
+        let peer = Peer(peer.ip());
         let (router, pulse) = (self.router, Pulse::begin());
         let calls = pulse.clone();
         let ending = self.closing.child_token();
@@ -176,17 +175,12 @@ impl Connection {
 #[derive(Clone)]
 struct Addresses {
     seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    most: usize,
-    unlimited: Arc<[IpAddr]>,
+    config: Arc<ServerConfig>,
 }
 
 impl Addresses {
     fn new(config: &ServerConfig) -> Self {
-        Self {
-            seats: Arc::default(),
-            most: config.max_connections_per_address,
-            unlimited: config.unlimited_addresses.clone().into(),
-        }
+        Self { seats: Arc::default(), config: Arc::new(config.clone()) }
     }
 
     /// A seat for one more connection; `None` if this address has too many.
@@ -194,11 +188,15 @@ impl Addresses {
         let address = address.to_canonical();
         let mut seats = self.seats.lock();
         let taken = seats.entry(address).or_insert(0);
-        if *taken >= self.most && !self.unlimited.contains(&address) {
+        if *taken >= self.config.max_connections_per_address && !self.is_unlimited(address) {
             return None;
         }
         *taken += 1;
         Some(Seat { addresses: self.clone(), address })
+    }
+
+    fn is_unlimited(&self, address: IpAddr) -> bool {
+        self.config.unlimited_addresses.contains(&address) || proxies::trusts(&self.config, address)
     }
 }
 

@@ -16,7 +16,7 @@ use tower_http::{
     csrf::CsrfLayer,
 };
 
-use super::accept::Peer;
+use super::{accept::Peer, proxies};
 use crate::{
     app::App,
     config::Config,
@@ -80,7 +80,7 @@ fn facts(app: &App, headers: &HeaderMap, peer: Option<&Peer>) -> Facts {
     Facts {
         request_id: if usable { given.to_owned() } else { hex::encode(app.dice.bytes::<16>()) },
         trace_id: trace_id(text(&HeaderName::from_static("traceparent"))),
-        address: peer.map_or(ClientAddress::NONE, |peer| peer.0),
+        address: peer.map_or(ClientAddress::NONE, |peer| proxies::client(&app.config.server, peer.0, headers)),
         user_agent: text(&header::USER_AGENT).chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect(),
     }
 }
@@ -99,7 +99,7 @@ fn trace_id(traceparent: &str) -> String {
 }
 
 /// Which other origins' pages may call. Listed exactly: `*` would not cover `authorization`, and a mirrored origin is
-/// everyone.
+/// everyone. Their pages may send the cookie, too: the browser keeps it from those of another site by itself.
 ///
 /// # Errors
 /// When an allowed origin fits no header.
@@ -108,6 +108,7 @@ pub fn cors(config: &Config) -> anyhow::Result<CorsLayer> {
     let name = HeaderName::from_static;
     Ok(CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.context("web.allowed_origins")?))
+        .allow_credentials(true)
         .allow_methods([Method::POST])
         .allow_headers([
             header::CONTENT_TYPE,

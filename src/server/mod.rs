@@ -15,6 +15,7 @@ mod health;
 mod http;
 mod info;
 mod metrics;
+mod proxies;
 mod pulse;
 mod services;
 

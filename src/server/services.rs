@@ -11,12 +11,13 @@ use tower::{ServiceBuilder, layer::layer_fn};
 
 use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
-    accounts::{self, AccountRpc},
+    accounts,
     admin::AdminRpc,
     app::App,
     applications::ApplicationRpc,
     artists::ArtistRpc,
     enrolment::FactorRpc,
+    limits::Calls,
     pb::{
         DESCRIPTORS, account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
         application_service_server::ApplicationServiceServer, artist_service_server::ArtistServiceServer,
@@ -28,6 +29,7 @@ use crate::{
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
+    security::{self, AccountRpc},
     sessions::{AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
@@ -40,15 +42,17 @@ use crate::{
 /// When the descriptors for reflection or an allowed origin are malformed: a mistake that the first start shows.
 pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result<Router> {
     let authenticate = Arc::new(AccessTokens::new(app.clone()));
+    let calls = Arc::new(Calls::new(app.clone()));
     let grpc = ServiceBuilder::new()
         .layer(http::cors(&app.config)?)
         .layer(http::csrf(&app.config)?)
         .layer(layer_fn(ContentTypeGuard::new))
         .layer(GrpcWebLayer::new())
-        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), tasks.clone())))
+        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
     let routes = Router::new()
         .merge(accounts::page::router(app.clone()))
+        .merge(security::page::router(app.clone()))
         .merge(storage::http::router(app.clone()))
         .fallback_service(grpc);
     Ok(http::around(app, routes))

@@ -136,6 +136,8 @@ pub async fn open(
     let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", id)
         .with(serde_json::json!({ "ended": ended.len(), "factor": method }));
     audit::write(&tx, app, Some(facts), event).await?;
+    let (cache, owner) = (app.cache.clone(), account.id);
+    tx.after_commit(move || cache.opened(owner, id, now));
     tx.commit().await?;
     let tokens = Tokens { access, refresh: refresh.expose().to_owned(), refresh_lifetime: idle };
     Ok(SignedIn { tokens, session, account, ended, at: now })
@@ -153,5 +155,5 @@ async fn make_room(
     if surplus.is_empty() {
         return Ok(surplus);
     }
-    end::end(tx, app, account.id, store::Which::These(&surplus), EndCause::Evicted, now).await
+    Ok(end::end(tx, app, account.id, store::Which::These(&surplus), EndCause::Evicted, now).await?)
 }

@@ -1,5 +1,7 @@
 //! Ending sessions: one's own, and those that something else ends.
 
+use sea_orm::DbErr;
+
 use super::{Error, store};
 use crate::{
     app::App,
@@ -13,15 +15,18 @@ use crate::{
     },
 };
 
-/// Ends sessions; their access tokens are refused from the commit on.
-pub(super) async fn end(
+/// Ends sessions; their access tokens are refused from the commit on, on other instances within two seconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end(
     tx: &WriteTx,
     app: &App,
     account: AccountId,
     which: store::Which<'_>,
     cause: EndCause,
     now: Timestamp,
-) -> Result<Vec<SessionId>, Error> {
+) -> Result<Vec<SessionId>, DbErr> {
     let ended = store::update_ended(tx, account, which, cause, now).await?;
     let (cache, ids) = (app.cache.clone(), ended.clone());
     tx.after_commit(move || {
@@ -59,8 +64,8 @@ pub enum Scope {
     All,
 }
 
-/// Signs out. Returns how many sessions ended; repeating ends none.
-pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<usize, Error> {
+/// Signs out. Returns which sessions ended; repeating ends none.
+pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<Vec<SessionId>, Error> {
     let which = match scope {
         Scope::This => store::Which::These(std::slice::from_ref(&caller.session)),
         Scope::Others => store::Which::AllBut(caller.session),
@@ -75,7 +80,12 @@ pub async fn revoke(app: &App, caller: &Caller, id: SessionId) -> Result<(), Err
     end_own(app, caller, store::Which::These(&[id]), EndCause::Revoked).await.map(drop)
 }
 
-async fn end_own(app: &App, caller: &Caller, which: store::Which<'_>, cause: EndCause) -> Result<usize, Error> {
+async fn end_own(
+    app: &App,
+    caller: &Caller,
+    which: store::Which<'_>,
+    cause: EndCause,
+) -> Result<Vec<SessionId>, Error> {
     let tx = app.db.begin_write().await?;
     let ended = end(&tx, app, caller.account, which, cause, app.clock.now()).await?;
     if !ended.is_empty() {
@@ -84,5 +94,5 @@ async fn end_own(app: &App, caller: &Caller, which: store::Which<'_>, cause: End
         audit::write(&tx, app, Some(&caller.facts), event).await?;
     }
     tx.commit().await?;
-    Ok(ended.len())
+    Ok(ended)
 }

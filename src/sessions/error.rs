@@ -29,6 +29,8 @@ pub enum Error {
     RefreshReused,
     #[error("the session has ended; sign in again")]
     Ended { cause: String },
+    #[error("a call that carries the session's cookie wants the header x-backline-csrf, with any value")]
+    CsrfHeaderMissing,
     #[error("there is no such session, or it is not yours")]
     NotFound,
     #[error("a password is not enough for who has a second factor; give that one")]
@@ -53,6 +55,7 @@ impl Fault for Error {
             Self::RefreshExpired => (Code::Unauthenticated, ErrorReason::RefreshTokenExpired),
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
+            Self::CsrfHeaderMissing => (Code::PermissionDenied, ErrorReason::CsrfHeaderMissing),
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::StrongerWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::Factor(error) => error.class(),

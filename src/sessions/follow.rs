@@ -1,4 +1,4 @@
-//! Hearing of sessions that ended, and roles that changed, anywhere: other instances, workers, the command line.
+//! Hearing of sessions that ended or were opened, and roles that changed, anywhere: other instances, workers, the command line.
 
 use std::time::Duration;
 
@@ -51,6 +51,11 @@ pub async fn follow_changes(app: &App, stop: CancellationToken) -> Result<tokio:
 async fn load(app: &App, since: Timestamp) -> Result<(), DbErr> {
     for (session, at, cause) in store::list_ended_since(&app.db, since).await? {
         app.cache.revoke(session, Revoked { cause: cause_name(cause), at });
+    }
+    if app.cache.has_session_watchers() {
+        for (session, account, at) in store::list_opened_since(&app.db, since).await? {
+            app.cache.opened(account, session, at);
+        }
     }
     for account in accounts::list_roles_changed_since(&app.db, since).await? {
         let at = account.roles_changed_at.unwrap_or(since);

@@ -9,30 +9,38 @@
 //! - who has a second factor gives it after the password, or a passkey instead of both; a device that is trusted is not
 //!   asked; what is in between is a flow of five minutes and five tries, which opens nothing by itself;
 //! - a session that ended is refused by its access tokens at once on this instance, within two seconds on the others,
-//!   without a database read per call.
+//!   without a database read per call;
+//! - a browser's refresh token never meets a script: it travels in a cookie, which only `RefreshSession` and `Logout` read,
+//!   and is worth nothing in a message; nor is an app's token in a cookie.
 
 mod access;
 mod begin;
+mod cookie;
 mod end;
 mod error;
 mod flow;
 mod follow;
 mod jobs;
 mod login;
+mod own;
 mod refresh;
 mod refresh_token;
 mod service;
 mod step_up;
 mod store;
+mod watch;
 mod wire;
 
 pub use self::{
     access::{AccessTokens, Issued},
     begin::Opening,
+    end::end,
     error::Error,
     flow::{Required, begin_passkey},
     follow::follow_changes,
     jobs::SweepSessions,
     service::SessionRpc,
     step_up::{CarriedOn, carry_on},
+    store::Which,
+    wire::transport,
 };

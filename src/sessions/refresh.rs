@@ -18,7 +18,7 @@ use crate::{
     audit,
     entity::{
         account,
-        session::{self, EndCause},
+        session::{self, EndCause, Transport},
     },
     kernel::{Facts, Principal, Timestamp, ids::SessionId},
     mail::Letter,
@@ -31,6 +31,7 @@ pub struct Refreshed {
     pub tokens: Tokens,
     pub session: SessionId,
     pub at: Timestamp,
+    pub transport: Transport,
     /// The reply to an earlier refresh was lost, and this is it again.
     pub replayed: bool,
 }
@@ -39,11 +40,15 @@ pub struct Refreshed {
 ///
 /// The current token rotates, by one guarded statement. The one before it, for 30 s and only while its successor is
 /// unused, returns the very same successor. Anything older was copied by somebody: the session ends.
-pub async fn refresh(app: &App, facts: &Facts, presented: &str) -> Result<Refreshed, Error> {
+///
+/// A token that came `by` the other transport than its session's is none: what a script can hold is not worth a cookie,
+/// nor the other way round.
+pub async fn refresh(app: &App, facts: &Facts, presented: &str, by: Transport) -> Result<Refreshed, Error> {
     let presented = RefreshToken::parse(app, presented).ok_or(Error::RefreshInvalid)?;
     // The second round is for whoever lost the race of the first: by then the row names the winner.
     for _ in 0..2 {
         let found = store::find_with_account(&app.db, presented.session).await?;
+        let found = found.filter(|(session, _)| session.transport == by);
         let (session, account) = found.ok_or(Error::RefreshInvalid)?;
         let now = app.clock.now();
         refuse_if_over(&session, &account, now)?;
@@ -55,7 +60,7 @@ pub async fn refresh(app: &App, facts: &Facts, presented: &str) -> Result<Refres
             continue;
         }
         if let Some(tokens) = repeat(app, &session, &presented, now) {
-            return Ok(Refreshed { tokens, session: session.id, at: now, replayed: true });
+            return Ok(Refreshed { tokens, session: session.id, transport: by, at: now, replayed: true });
         }
         end_copied(app, facts, &session, &account, now).await?;
         return Err(Error::RefreshReused);
@@ -108,7 +113,8 @@ async fn rotate(
     next.successor_used_at = None;
 
     let rotated = store::update_rotated(&app.db, session, &next).await?;
-    Ok(rotated.then_some(Refreshed { tokens, session: session.id, at: now, replayed: false }))
+    let transport = session.transport;
+    Ok(rotated.then_some(Refreshed { tokens, session: session.id, transport, at: now, replayed: false }))
 }
 
 /// The successor of the presented token, if its reply may have been lost.

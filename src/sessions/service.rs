@@ -2,13 +2,23 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Error, end, flow, login, refresh, step_up, store, wire};
+use super::{
+    Error, cookie, end,
+    flow::{self, Step},
+    login, own, refresh,
+    refresh_token::RefreshToken,
+    step_up, store,
+    watch::{self, Watch},
+    wire,
+};
 use crate::{
     app::App,
+    entity::session::Transport,
     pb::{self, session_service_server::SessionService},
     rpc::{
         self, Refusal, Rpc, fields,
         page::{self, Query, Slice},
+        watch::Until,
     },
 };
 
@@ -26,11 +36,19 @@ impl SessionRpc {
 
 #[tonic::async_trait]
 impl SessionService for SessionRpc {
+    type WatchSessionStream = Watch;
+
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         let facts = rpc::facts(&request);
         let given = wire::credentials(request.get_ref())?;
         let step = login::login(&self.app, &facts, given).await?;
-        Ok(Response::new(wire::login(step)))
+        match &step {
+            Step::FactorRequired(_) => Ok(Response::new(wire::login(step))),
+            Step::Done(begun) => {
+                let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
+                Ok(cookie::give(Response::new(wire::login(step)), transport, &tokens))
+            }
+        }
     }
 
     async fn continue_login(
@@ -40,7 +58,9 @@ impl SessionService for SessionRpc {
         let facts = rpc::facts(&request);
         let (flow, given) = wire::continued(request.get_ref())?;
         let begun = flow::go_on(&self.app, &facts, flow, &given).await?;
-        Ok(Response::new(pb::ContinueLoginResponse { signed_in: Some(wire::signed_in(begun)) }))
+        let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
+        let reply = pb::ContinueLoginResponse { signed_in: Some(wire::signed_in(begun)) };
+        Ok(cookie::give(Response::new(reply), transport, &tokens))
     }
 
     async fn step_up(&self, request: Request<pb::StepUpRequest>) -> Result<Response<pb::StepUpResponse>, Status> {
@@ -55,15 +75,47 @@ impl SessionService for SessionRpc {
         request: Request<pb::RefreshSessionRequest>,
     ) -> Result<Response<pb::RefreshSessionResponse>, Status> {
         let facts = rpc::facts(&request);
-        let refreshed = refresh::refresh(&self.app, &facts, &request.get_ref().refresh_token).await?;
-        Ok(Response::new(wire::refreshed(refreshed)))
+        let in_message = request.get_ref().refresh_token.as_str();
+        let refreshed = if in_message.is_empty() {
+            let in_cookie = cookie::read(request.metadata())?.ok_or(Error::RefreshInvalid)?;
+            refresh::refresh(&self.app, &facts, &in_cookie, Transport::Cookie).await?
+        } else {
+            refresh::refresh(&self.app, &facts, in_message, Transport::Bearer).await?
+        };
+        let (transport, tokens) = (refreshed.transport, refreshed.tokens.clone());
+        Ok(cookie::give(Response::new(wire::refreshed(refreshed)), transport, &tokens))
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {
         let caller = rpc::caller(&request)?;
         let scope = wire::scope(*request.get_ref())?;
+        let in_cookie = cookie::read(request.metadata())?;
         let ended = end::logout(&self.app, &caller, scope).await?;
-        Ok(Response::new(pb::LogoutResponse { ended_count: i32::try_from(ended).unwrap_or(i32::MAX) }))
+        let reply = Response::new(wire::logged_out(&ended));
+        let over = in_cookie.and_then(|token| RefreshToken::parse(&self.app, &token)).map(|token| token.session);
+        Ok(if over.is_some_and(|id| ended.contains(&id)) { cookie::take_away(reply) } else { reply })
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<pb::GetSessionRequest>,
+    ) -> Result<Response<pb::GetSessionResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let id = wire::session_or(&request.get_ref().session_id, caller.session)?;
+        let session = own::get(&self.app, &caller, id).await?;
+        Ok(Response::new(pb::GetSessionResponse { session: Some(wire::session(&session, caller.session)) }))
+    }
+
+    async fn update_session(
+        &self,
+        request: Request<pb::UpdateSessionRequest>,
+    ) -> Result<Response<pb::UpdateSessionResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let (id, name) = wire::rename(message, caller.session)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::renamed)?;
+        let renamed = own::rename(&self.app, &caller, id, &name, &once);
+        once.run(&self.app.db, renamed).await
     }
 
     async fn list_sessions(
@@ -91,5 +143,12 @@ impl SessionService for SessionRpc {
         let id = fields::id_or(&request.get_ref().session_id, || Error::NotFound)?;
         end::revoke(&self.app, &caller, id).await?;
         Ok(Response::new(pb::RevokeSessionResponse {}))
+    }
+
+    async fn watch_session(&self, request: Request<pb::WatchSessionRequest>) -> Result<Response<Watch>, Status> {
+        let caller = rpc::caller(&request)?;
+        let resume_after = wire::resume_after(*request.get_ref())?;
+        let watch = watch::open(self.app.clone(), caller, resume_after, Until::of(&request)).await?;
+        Ok(Response::new(watch))
     }
 }

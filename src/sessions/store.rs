@@ -59,6 +59,69 @@ pub async fn find_of(db: &impl ConnectionTrait, account: AccountId, id: SessionI
     Entity::of(account).filter(Column::Id.eq(id)).one(db).await
 }
 
+/// One of an account's sessions that is neither ended nor past its time.
+pub async fn find_live(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Option<Model>, DbErr> {
+    Entity::live_of(account)
+        .filter(Column::Id.eq(id))
+        .filter(Column::IdleExpiresAt.gt(now))
+        .filter(Column::AbsoluteExpiresAt.gt(now))
+        .one(db)
+        .await
+}
+
+/// Names a live session's device. `None` if there is no such session.
+pub async fn update_device_name(
+    tx: &WriteTx,
+    account: AccountId,
+    id: SessionId,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<Model>, DbErr> {
+    let renamed = Entity::update_many()
+        .col_expr(Column::DeviceName, Expr::value(name))
+        .filter(Column::Id.eq(id))
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::IdleExpiresAt.gt(now))
+        .filter(Column::AbsoluteExpiresAt.gt(now))
+        .exec_with_returning(tx)
+        .await?;
+    Ok(renamed.into_iter().next())
+}
+
+/// An account's sessions that were not ended, newest first, each with the account; at most a hundred.
+pub async fn list_live_with_account(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+) -> Result<Vec<(Model, account::Model)>, DbErr> {
+    let rows = Entity::live_of(account)
+        .find_also_related(account::Entity)
+        .order_by_desc(Column::Id)
+        .limit(100)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().filter_map(|(session, account)| account.map(|account| (session, account))).collect())
+}
+
+/// Sessions opened at or after `since`, and whose: a range of the primary key.
+pub async fn list_opened_since(
+    db: &impl ConnectionTrait,
+    since: Timestamp,
+) -> Result<Vec<(SessionId, AccountId, Timestamp)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::AccountId, Column::CreatedAt])
+        .filter(Column::Id.gte(SessionId::earliest(since)))
+        .into_tuple()
+        .all(db)
+        .await
+}
+
 /// A session and whose it is, in one statement.
 pub async fn find_with_account(
     db: &impl ConnectionTrait,

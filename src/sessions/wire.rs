@@ -8,6 +8,7 @@ use super::{
     end::Scope,
     flow::{Required, Step},
     login::Credentials,
+    own::Renamed,
     refresh::Refreshed,
     step_up::{Proof, SteppedUp},
 };
@@ -21,7 +22,7 @@ use crate::{
         text,
     },
     pb,
-    rpc::{Fields, convert},
+    rpc::{Fields, Refusal, convert},
     vault::Assertion,
 };
 
@@ -35,6 +36,7 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let mut fields = Fields::default();
     let email = fields.read("email", message.email.parse());
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
+    let transport = fields.read("session_transport", transport(message.session_transport));
     typed_password(&mut fields, &message.password);
     fields.finish(|| {
         Some(Credentials {
@@ -42,9 +44,18 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
             password: Password::new(&message.password),
             device_name: device_name?,
             remember_device: message.remember_device,
-            transport: Transport::Bearer,
+            transport: transport?,
         })
     })
+}
+
+/// How the refresh token is to travel.
+pub fn transport(number: i32) -> Result<Transport, &'static str> {
+    match pb::SessionTransport::try_from(number) {
+        Ok(pb::SessionTransport::Unspecified | pb::SessionTransport::Bearer) => Ok(Transport::Bearer),
+        Ok(pb::SessionTransport::Cookie) => Ok(Transport::Cookie),
+        Err(_) => Err("must be BEARER or COOKIE"),
+    }
 }
 
 pub fn scope(message: pb::LogoutRequest) -> Result<Scope, Status> {
@@ -61,11 +72,39 @@ pub fn scope(message: pb::LogoutRequest) -> Result<Scope, Status> {
     fields.finish(|| scope)
 }
 
-fn tokens(tokens: Tokens) -> pb::Tokens {
+/// Which session, and its new name. `current` is the session of the call.
+pub fn rename(message: &pb::UpdateSessionRequest, current: SessionId) -> Result<(SessionId, String), Status> {
+    let paths = message.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
+    if paths.is_empty() || paths.iter().any(|path| path != "device_name") {
+        return Err(Refusal::UpdateMaskInvalid("device_name alone can be changed, and must be named".into()).into());
+    }
+    let session = message.session.clone().unwrap_or_default();
+    let mut fields = Fields::default();
+    let name = fields.read("session.device_name", text::optional_line(&session.device_name, MAX_DEVICE_NAME));
+    let name = fields.finish(|| name)?;
+    Ok((session_or(&session.session_id, current)?, name))
+}
+
+/// An id that may be left out for the session of the call. What is no id is answered like one of nobody.
+pub fn session_or(id: &str, current: SessionId) -> Result<SessionId, Error> {
+    if id.is_empty() { Ok(current) } else { SessionId::parse(id).map_err(|_| Error::NotFound) }
+}
+
+pub fn resume_after(message: pb::WatchSessionRequest) -> Result<i64, Status> {
+    let mut fields = Fields::default();
+    fields.expect(message.resume_after_sequence >= 0, "resume_after_sequence", "must not be negative");
+    fields.finish(|| Some(message.resume_after_sequence))
+}
+
+/// What travels in a cookie does not stand in the message as well.
+fn tokens(tokens: Tokens, transport: Transport) -> pb::Tokens {
     pb::Tokens {
         access_token: tokens.access.token,
         access_token_lifetime: Some(convert::duration(tokens.access.lifetime)),
-        refresh_token: tokens.refresh,
+        refresh_token: match transport {
+            Transport::Bearer => tokens.refresh,
+            Transport::Cookie => String::new(),
+        },
         refresh_token_lifetime: Some(convert::duration(tokens.refresh_lifetime)),
     }
 }
@@ -83,7 +122,22 @@ pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
         idle_expire_time: Some(convert::timestamp(row.idle_expires_at)),
         absolute_expire_time: Some(convert::timestamp(row.absolute_expires_at)),
         remember_device: row.remember_device,
+        transport: match row.transport {
+            Transport::Bearer => pb::SessionTransport::Bearer,
+            Transport::Cookie => pb::SessionTransport::Cookie,
+        }
+        .into(),
+        second_factor_time: row.second_factor_at.map(convert::timestamp),
+        authenticate_time: Some(convert::timestamp(row.authenticated_at)),
     }
+}
+
+pub fn renamed(renamed: &Renamed) -> pb::UpdateSessionResponse {
+    pb::UpdateSessionResponse { session: Some(session(&renamed.session, renamed.current)) }
+}
+
+pub fn logged_out(ended: &[SessionId]) -> pb::LogoutResponse {
+    pb::LogoutResponse { ended_count: i32::try_from(ended.len()).unwrap_or(i32::MAX) }
 }
 
 /// What a login has come to.
@@ -103,7 +157,7 @@ pub fn signed_in(begun: SignedIn) -> pb::SignedIn {
         account: Some(accounts::proto(&begun.account)),
         ended_session_ids: begun.ended.iter().map(ToString::to_string).collect(),
         server_time: Some(convert::timestamp(begun.at)),
-        tokens: Some(tokens(begun.tokens)),
+        tokens: Some(tokens(begun.tokens, begun.session.transport)),
     }
 }
 
@@ -195,7 +249,7 @@ fn typed_password(fields: &mut Fields, password: &str) {
 
 pub fn refreshed(refreshed: Refreshed) -> pb::RefreshSessionResponse {
     pb::RefreshSessionResponse {
-        tokens: Some(tokens(refreshed.tokens)),
+        tokens: Some(tokens(refreshed.tokens, refreshed.transport)),
         server_time: Some(convert::timestamp(refreshed.at)),
         session_id: refreshed.session.to_string(),
         replayed: refreshed.replayed,

@@ -117,13 +117,11 @@ pub async fn submit(
     let track = tracks::find(&app.db, submission.track_id).await?.ok_or(Error::Changed)?;
     let named = std::iter::once(track.model.audio_upload_id).chain(track.model.artwork_upload_id).collect();
     let snapshot = snapshot::of(&track, &store::list_uploads(&app.db, named).await?)?;
-    let allowance = allowance::take(app, caller.account).await?;
-
     let now = app.clock.now();
     let mut step = Move::of(submission, Method::Submit, caller.account, now, app)?.then(Method::PassChecks, app)?;
     step.after.revision += 1;
     step.after.submitted_at = Some(now);
-    let outcome = write_hand_in(app, caller, &step, track.model.row_version, snapshot, allowance, once).await;
+    let outcome = write_hand_in(app, caller, &step, track.model.row_version, snapshot, once).await;
     settle(app, id, Method::Submit, outcome).await
 }
 
@@ -133,13 +131,11 @@ async fn write_hand_in(
     step: &Move,
     track_version: i64,
     snapshot: String,
-    allowance: Allowance,
     once: &impl Record<HandedIn>,
 ) -> Result<HandedIn, Error> {
-    let handed_in = HandedIn { submission: step.after.clone(), allowance };
-    let submission = &handed_in.submission;
-
+    let submission = &step.after;
     let tx = app.db.begin_write().await?;
+    let allowance = allowance::take(&tx, app, caller.account).await?;
     // The version makes sure that what is frozen is what is locked.
     if !tracks::lock(&tx, submission.track_id, track_version, submission.updated_at).await? {
         return Err(Error::Changed);
@@ -147,6 +143,7 @@ async fn write_hand_in(
     step.write(&tx, app).await?;
     store::insert_revision(&tx, submission, snapshot).await?;
     note(&tx, app, caller, "submission_submitted", submission).await?;
+    let handed_in = HandedIn { submission: submission.clone(), allowance };
     once.record(&tx, &handed_in).await?;
     tx.commit().await?;
     Ok(handed_in)

@@ -7,6 +7,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, PreconditionViolation};
 
 use crate::{
+    entity::account::Tier,
     kernel::ids::{SubmissionId, UploadId},
     pb::ErrorReason,
     rpc::{Fault, Transition, fault},
@@ -33,7 +34,7 @@ pub enum Error {
     #[error("an upload of the track is {state}; wait until it is FINALIZED, or replace it")]
     UploadNotFinalized { upload: UploadId, state: String },
     #[error("at most {limit} submissions can be handed in within an hour; wait as told")]
-    TooMany { limit: u32, retry_after: Duration },
+    TooMany { tier: Tier, limit: u32, retry_after: Duration },
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -68,7 +69,11 @@ impl Fault for Error {
             Self::UploadNotFinalized { upload, state } => {
                 HashMap::from([fact("upload_id", &upload.to_string()), fact("state", state)])
             }
-            Self::TooMany { .. } => HashMap::from([fact("scope", "submissions.submit")]),
+            Self::TooMany { tier, limit, .. } => HashMap::from([
+                fact("scope", "submissions.submit"),
+                fact("limit", &limit.to_string()),
+                fact("tier", &tier.to_string()),
+            ]),
             _ => HashMap::new(),
         }
     }

@@ -1,28 +1,18 @@
 //! The gRPC face of submissions.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::instrument;
 
 use super::{
     domain, read,
-    watch::{self, Until, Watch},
+    watch::{self, Watch},
     wire,
 };
 use crate::{
     app::App,
     pb::{self, submission_service_server::SubmissionService},
-    rpc::{
-        self, Rpc,
-        gate::{Closing, Deadline},
-        page::Query,
-    },
+    rpc::{self, Rpc, page::Query, watch::Until},
 };
-
-/// The longest a watch stays open; then the client opens another.
-const LONGEST_WATCH: Duration = Duration::from_mins(30);
 
 /// `backline.v1.SubmissionService`.
 #[derive(Clone, Debug)]
@@ -108,12 +98,10 @@ impl SubmissionService for SubmissionRpc {
     #[instrument(name = "submissions.watch", skip_all)]
     async fn watch_submission(&self, request: Request<pb::WatchSubmissionRequest>) -> Result<Response<Watch>, Status> {
         let caller = rpc::caller(&request)?;
-        let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
-        let closing = request.extensions().get::<Closing>().map(|closing| closing.0.clone()).unwrap_or_default();
         let message = request.get_ref();
         let id = wire::submission_id(&message.submission_id)?;
         let resume_after = wire::resume_after(message)?;
-        let until = Until { at: deadline.unwrap_or_else(|| Instant::now() + LONGEST_WATCH), closing };
-        Ok(Response::new(watch::open(self.app.clone(), caller, id, resume_after, until).await?))
+        let watch = watch::open(self.app.clone(), caller, id, resume_after, Until::of(&request)).await?;
+        Ok(Response::new(watch))
     }
 }

@@ -3,14 +3,13 @@
 //! The stream holds no connection and no transaction: each look is one statement. It is woken by this process's own
 //! signal and looks each second as well, because the change may have been made by another instance.
 
-use std::{collections::VecDeque, pin::Pin, time::Duration};
+use std::{collections::VecDeque, pin::Pin};
 
 use futures::{Stream, stream};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{Error, read, store, wire};
@@ -19,26 +18,17 @@ use crate::{
     cache::Signal,
     kernel::{Caller, ids::SubmissionId},
     pb::{self, watch_submission_response::Event},
-    rpc::{Refusal, convert},
+    rpc::{
+        Refusal, convert,
+        watch::{HEARTBEAT, LOOK, Until},
+    },
 };
 
-/// A quiet stream says this often that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How late a change made by another instance is noticed at most.
-const LOOK: Duration = Duration::from_secs(1);
 /// Changes read at once.
 const BATCH: u64 = 100;
 
 /// What a watcher receives.
 pub type Watch = Pin<Box<dyn Stream<Item = Result<pb::WatchSubmissionResponse, Status>> + Send>>;
-
-/// When a watch ends cleanly, whatever happens.
-#[derive(Clone, Debug)]
-pub struct Until {
-    pub at: Instant,
-    /// Its connection is to end.
-    pub closing: CancellationToken,
-}
 
 struct Watcher {
     app: App,
@@ -104,11 +94,10 @@ impl Watcher {
                 self.heartbeat_at = Instant::now() + HEARTBEAT;
                 return Ok(Some(event));
             }
-            let now = Instant::now();
-            if now >= self.until.at || self.until.closing.is_cancelled() {
+            if self.until.is_over() {
                 return Ok(None);
             }
-            if now >= self.heartbeat_at {
+            if Instant::now() >= self.heartbeat_at {
                 let server_time = Some(convert::timestamp(self.app.clock.now()));
                 self.ready.push_back(event(self.sequence, Event::Heartbeat(pb::Heartbeat { server_time })));
                 continue;

@@ -3,6 +3,7 @@
 //! Everything cryptographic stands here, behind types that say what they are for; features hold no key. All of it
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
+mod breached;
 mod keys;
 mod paseto;
 mod passkeys;
@@ -11,6 +12,7 @@ mod seal;
 mod totp;
 
 pub use self::{
+    breached::{Breached, encode as encode_common},
     keys::Keys,
     paseto::Paseto,
     passkeys::{Asked, Assertion, Made, Passkeys, Rejected},

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     fn hasher(memory_kib: u32) -> Hasher {
-        Hasher::new(&PasswordsConfig { memory_kib, passes: 1, permits: 1 }, Dice::seeded(1))
+        Hasher::new(&PasswordsConfig { memory_kib, passes: 1, permits: 1, breached_file: None }, Dice::seeded(1))
     }
 
     #[tokio::test]

@@ -38,9 +38,16 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AccountVerifyEmail => Leaves(&["user_created"]),
         Rpc::AccountResendVerification => Leaves(&["user_registration_resent"]),
         Rpc::AccountUpdateAccount => Leaves(&["user_updated"]),
+        Rpc::AccountChangePassword => Leaves(&["authn_password_change"]),
+        Rpc::AccountStartPasswordReset => Leaves(&["authn_password_reset_start"]),
+        Rpc::AccountCompletePasswordReset => Leaves(&["authn_password_reset"]),
+        Rpc::AccountStartEmailChange => Leaves(&["user_email_change_start"]),
+        Rpc::AccountConfirmEmailChange => Leaves(&["user_email_change_confirmed"]),
+        Rpc::AccountUndoSecurityChange => Leaves(&["authn_change_undone"]),
 
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
+        Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
@@ -82,8 +89,12 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AdminSetRoles => Leaves(&["authz_change"]),
 
         Rpc::AccountGetAccount
+        | Rpc::SessionGetSession
+        | Rpc::AccountGetPasswordPolicy
+        | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
         | Rpc::FactorListFactors
+        | Rpc::SessionWatchSession
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
         | Rpc::ArtistGetArtist
@@ -212,6 +223,12 @@ async fn walk_identity(walk: &mut Walk<'_>) {
     };
     walk.act(&ana, request, calls!(accounts.update_account)).await;
     let phone = ana.on_another_device("Phone").await;
+    let request = pb::UpdateSessionRequest {
+        session: Some(pb::Session { device_name: "Red phone".into(), ..phone.session.clone() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
+        ..Default::default()
+    };
+    walk.act(&ana, request, calls!(sessions.update_session)).await;
     let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
     walk.act(&ana, request, calls!(sessions.revoke_session)).await;
     let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };

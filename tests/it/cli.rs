@@ -106,7 +106,9 @@ fn production_refuses_what_only_tests_may_have() {
     let output = backline(folder.path(), &["check-config"]).env("BACKLINE_MODE", "production").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
-    assert!(said.contains("passwords.memory_kib") && said.contains("web.public_url"), "{said}");
+    for key in ["passwords.memory_kib", "web.public_url", "server.trusted_proxies"] {
+        assert!(said.contains(key), "{key} is missing:\n{said}");
+    }
 }
 
 /// One clear sentence on standard error, and exit code 1.

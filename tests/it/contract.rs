@@ -2,26 +2,17 @@
 //!
 //! The list comes from the protos, so a method that is added later is judged without a word here.
 
-use backline::{
-    pb::COMMENTED_DESCRIPTORS,
-    rpc::{
-        Rpc,
-        access::{self, Who},
-        list::ALL,
-    },
-};
-use prost::Message;
+use backline::rpc::access::{self, Who};
 use prost_types::{
-    DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
-    field_descriptor_proto::Type, method_options::IdempotencyLevel,
+    FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto, field_descriptor_proto::Type,
+    method_options::IdempotencyLevel,
 };
 
-use crate::harness::{raw::frame, *};
-
-fn files() -> Vec<FileDescriptorProto> {
-    let all = FileDescriptorSet::decode(COMMENTED_DESCRIPTORS).unwrap();
-    all.file.into_iter().filter(|file| file.package() == "backline.v1").collect()
-}
+use crate::harness::{
+    protos::{files, requests},
+    raw::frame,
+    *,
+};
 
 /// Calls `judge` with each method, its service, its comment.
 fn each_method(mut judge: impl FnMut(&ServiceDescriptorProto, &MethodDescriptorProto, &str)) {
@@ -40,26 +31,6 @@ fn comment(file: &FileDescriptorProto, path: &[i32]) -> String {
     let found = locations.iter().find(|location| location.path == path);
     let text = found.map(|location| location.leading_comments().to_owned()).unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn requests() -> Vec<(&'static str, Rpc, DescriptorProto)> {
-    let files = files();
-    let find = |name: &str| {
-        let short = name.trim_start_matches(".backline.v1.");
-        files.iter().flat_map(|file| &file.message_type).find(|message| message.name() == short).unwrap().clone()
-    };
-    ALL.iter()
-        .map(|(path, rpc)| {
-            let (service, name) = path.trim_start_matches("/backline.v1.").split_once('/').unwrap();
-            let services = files.iter().flat_map(|file| &file.service);
-            let method = services
-                .filter(|known| known.name() == service)
-                .flat_map(|known| &known.method)
-                .find(|method| method.name() == name)
-                .unwrap();
-            (*path, *rpc, find(method.input_type()))
-        })
-        .collect()
 }
 
 #[test]

@@ -35,7 +35,7 @@ async fn finish(
 }
 
 async fn begin_login(actor: &Actor) -> pb::BeginPasskeyLoginResponse {
-    let message = pb::BeginPasskeyLoginRequest { device_name: "Laptop".into(), remember_device: false };
+    let message = pb::BeginPasskeyLoginRequest { device_name: "Laptop".into(), ..Default::default() };
     actor.factors().begin_passkey_login(message).await.unwrap().into_inner()
 }
 
@@ -108,9 +108,10 @@ async fn the_beginning_tells_nobody_anything() {
     assert_eq!(asked[0], asked[1]);
     assert_eq!(asked[0]["allowCredentials"], json!([]));
     assert_eq!((&asked[0]["rpId"], &asked[0]["userVerification"]), (&json!("backline.test"), &json!("required")));
-    let message = pb::BeginPasskeyLoginRequest { device_name: "d".repeat(101), remember_device: false };
+    let message =
+        pb::BeginPasskeyLoginRequest { device_name: "d".repeat(101), session_transport: 9, ..Default::default() };
     let refused = anyone.factors().begin_passkey_login(message).await.unwrap_err();
-    assert_eq!(violations(&refused), ["device_name"]);
+    assert_eq!(violations(&refused), ["device_name", "session_transport"]);
 }
 
 #[tokio::test]

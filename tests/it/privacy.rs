@@ -2,30 +2,16 @@
 //!
 //! Everything that a person in these tests types has the word «canary» in it, so that one search finds any of it.
 
-use std::{
-    fmt::{Debug, Write},
-    net::Ipv4Addr,
-    sync::Arc,
-};
+use std::{fmt::Debug, net::Ipv4Addr};
 
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 use tokio::net::TcpSocket;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tracing::{
-    Event, Subscriber,
-    field::{Field, Visit},
-    level_filters::LevelFilter,
-    span,
-    subscriber::DefaultGuard,
-};
-use tracing_subscriber::{
-    Layer,
-    layer::{Context, SubscriberExt},
-};
 
 use crate::harness::{
-    audio, closed, rows,
+    audio, closed,
+    recording::Recording,
+    rows,
     stages::{received, submitted, track},
     *,
 };
@@ -34,45 +20,6 @@ const EMAIL: &str = "canary.mailbox@example.org";
 const SECRET: &str = "canary sings in quiet rivers";
 /// Where the person calls from.
 const HOME: Ipv4Addr = Ipv4Addr::new(127, 77, 66, 55);
-
-/// Everything that is logged in this thread down to the level of debugging, from now on.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn listen(&self) -> DefaultGuard {
-        let subscriber = tracing_subscriber::registry().with(self.clone().with_filter(LevelFilter::DEBUG));
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn add(&self, name: &str, record: impl FnOnce(&mut Line)) {
-        let mut line = Line(name.to_owned());
-        record(&mut line);
-        self.0.lock().push(line.0);
-    }
-}
-
-impl<S: Subscriber> Layer<S> for Log {
-    fn on_new_span(&self, attributes: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
-        self.add(attributes.metadata().name(), |line| attributes.record(line));
-    }
-
-    fn on_record(&self, _: &span::Id, values: &span::Record<'_>, _: Context<'_, S>) {
-        self.add("", |line| values.record(line));
-    }
-
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.add(event.metadata().target(), |line| event.record(line));
-    }
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-}
 
 /// A connection from [`HOME`].
 fn from_home(world: &World) -> Channel {
@@ -251,7 +198,7 @@ async fn walk_through(world: &World, ana: &Actor, rui: &Actor, artist_id: &str, 
 #[tokio::test]
 async fn nothing_personal_is_read_in_logs_metrics_or_the_trail() {
     let world = World::start().await;
-    let log = Log::default();
+    let log = Recording::default();
     let listening = log.listen();
     let mut secrets = Secrets(vec![SECRET.to_owned()]);
     let ana = walk_in(&world, &mut secrets).await;
@@ -265,7 +212,7 @@ async fn nothing_personal_is_read_in_logs_metrics_or_the_trail() {
     root.admin().list_accounts(request).await.unwrap_err();
     drop(listening);
 
-    let lines = log.0.lock().clone();
+    let lines = log.lines();
     assert!(lines.iter().any(|line| line.contains("is closed") || line.contains("violates check constraint")));
     assert!(lines.iter().any(|line| line.contains("backline.v1.AccountService/Register")), "the log was heard");
     let admin = world.server().admin_address;

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use backline::entity::{login_attempt, registration, session};
+use backline::{
+    entity::{login_attempt, registration, session},
+    kernel::Clock,
+};
 use futures::future::join_all;
 use sea_orm::EntityTrait;
 
 use crate::harness::*;
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -81,6 +85,103 @@ async fn refreshes_at_the_same_moment_give_one_generation() {
     assert_eq!((row.generation, row.ended_at), (1, None));
     ana.keep(pairs[0].clone());
     ana.whoami().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_refreshes_at_once_on_two_instances_sign_nobody_out() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let (other, channel) = world.second_server().await;
+    let there = ana.through(channel);
+    let token = ana.refresh_token();
+    let calls = (0..1000).map(|number| if number % 2 == 0 { &ana } else { &there }.refresh_with(&token));
+    let pairs: Vec<pb::RefreshSessionResponse> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+    assert!(pairs.iter().all(|pair| pair.tokens == pairs[0].tokens), "all got the same pair");
+    assert_eq!(pairs.iter().filter(|pair| !pair.replayed).count(), 1, "one refresh, and 999 repeats of its reply");
+    let row = session::Entity::find().one(&world.db().await).await.unwrap().unwrap();
+    assert_eq!((row.generation, row.ended_at), (1, None));
+
+    ana.keep(pairs[0].tokens.clone().unwrap());
+    ana.refresh().await.unwrap();
+    there.whoami().await.unwrap();
+    let refused = there.refresh_with(&token).await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::RefreshTokenReused);
+    let refused = ana.refresh().await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::RefreshTokenReused);
+    assert_eq!(world.newest_letter_to(&ana.email).await.subject, "A device was signed out for your safety");
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_reply_lost_after_the_commit_is_fetched_from_another_instance() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let first = ana.refresh_token();
+    let reply = ana.refresh_with(&first).await.unwrap();
+    let (other, channel) = world.second_server().await;
+    let again = ana.through(channel.clone()).refresh_with(&first).await.unwrap();
+    assert_eq!((again.replayed, &again.tokens), (true, &reply.tokens));
+
+    // The pair's first use, wherever it is, ends the grace everywhere.
+    ana.keep(again.tokens.unwrap());
+    ana.through(channel).whoami().await.unwrap();
+    let refused = ana.refresh_with(&first).await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::RefreshTokenReused);
+    other.stop().await;
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn instances_whose_clocks_are_two_seconds_apart_honour_each_other_s_tokens() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    for (name, clock) in
+        [("ahead", Clock::fixed(world.now() + 2 * SECOND)), ("behind", Clock::fixed(world.now() - 2 * SECOND))]
+    {
+        let (other, channel) = world.second_server_by(clock).await;
+        let there = ana.through(channel);
+        there.whoami().await.unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+        let phone = there.on_another_device("Phone").await;
+        let here = phone.through(world.channel());
+        here.whoami().await.unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+        // A reply lost there is given again here, and the session goes on both sides.
+        let first = phone.refresh_token();
+        let reply = phone.refresh_with(&first).await.unwrap();
+        assert_eq!(here.refresh_with(&first).await.unwrap().tokens, reply.tokens, "{name}");
+        phone.keep(reply.tokens.unwrap());
+        here.refresh().await.unwrap();
+        phone.refresh().await.unwrap();
+        other.stop().await;
+    }
+    // Expired is expired, to the second.
+    let life = ana.refresh().await.unwrap().tokens.unwrap().access_token_lifetime.unwrap();
+    world.advance(Duration::from_secs(u64::try_from(life.seconds).unwrap()) - SECOND);
+    ana.whoami().await.unwrap();
+    world.advance(2 * SECOND);
+    let refused = ana.whoami().await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::AccessTokenExpired);
+}
+
+#[tokio::test]
+async fn a_client_whose_clock_is_ten_minutes_wrong_stays_signed_in() {
+    let world = World::start().await;
+    for (name, offset) in [("ana", -600), ("bea", 600)] {
+        let person = world.account(name).await;
+        let own_clock = || world.now().micros() / 1_000_000 + offset;
+        let mut tokens = person.refresh().await.unwrap().tokens.unwrap();
+        // A day of calls, refreshed by the lifetime alone: no moment of the server is compared with the client's clock.
+        let mut refresh_at = own_clock() + tokens.access_token_lifetime.unwrap().seconds - 60;
+        for _ in 0..24 * 12 {
+            world.advance(5 * MINUTE);
+            if own_clock() + 300 >= refresh_at {
+                let reply = person.refresh().await.unwrap();
+                assert_eq!(reply.server_time.unwrap().seconds, world.now().micros() / 1_000_000, "the clock to go by");
+                tokens = reply.tokens.unwrap();
+                refresh_at = own_clock() + tokens.access_token_lifetime.unwrap().seconds - 60;
+            }
+            person.whoami().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -50,8 +50,11 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/StepUp", 9, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 4, None),
+    ("SessionService/GetSession", 1, None),
+    ("SessionService/UpdateSession", 4, None),
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 5, None),
+    ("SessionService/WatchSession", 1, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 5, Some(6)),
     ("StorageService/WriteUpload", 6, None),
@@ -62,7 +65,7 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("StorageService/CreateDownloadUrl", 4, None),
     ("StorageService/ReadObject", 1, None),
     ("SubmissionService/CreateSubmission", 7, None),
-    ("SubmissionService/SubmitSubmission", 11, None),
+    ("SubmissionService/SubmitSubmission", 12, None),
     ("SubmissionService/WithdrawSubmission", 7, None),
     ("SubmissionService/GetSubmission", 1, None),
     ("SubmissionService/ListSubmissions", 1, None),
@@ -158,6 +161,17 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     person.whoami().await.unwrap();
     let sessions = pb::ListSessionsRequest::default();
     meter.of("SessionService/ListSessions", person.sessions().list_sessions(sessions)).await;
+    let get = pb::GetSessionRequest::default();
+    meter.of("SessionService/GetSession", person.sessions().get_session(get)).await;
+    let rename = pb::UpdateSessionRequest {
+        session: Some(pb::Session { device_name: "Desk".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
+        ..Default::default()
+    };
+    meter.of("SessionService/UpdateSession", person.sessions().update_session(rename)).await;
+    let watch = pb::WatchSessionRequest::default();
+    let first = async { person.sessions().watch_session(watch).await?.into_inner().message().await };
+    meter.of("SessionService/WatchSession", first).await;
     let (phone, tablet) = (person.on_another_device("Phone").await, person.on_another_device("Tablet").await);
     let revoke = pb::RevokeSessionRequest { session_id: phone.session_id().to_owned() };
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;

@@ -114,7 +114,7 @@ impl Actor {
             email: email.to_owned(),
             password: password.to_owned(),
             device_name: device.to_owned(),
-            remember_device: false,
+            ..Default::default()
         };
         Ok(self.sessions().login(request).await?.into_inner())
     }

@@ -50,6 +50,26 @@ impl TestDatabase {
         Self::Postgres { name }
     }
 
+    /// Empties it, gives it the schema of an earlier release (its first `count` migrations) and that release's `rows`,
+    /// and brings all of it up to date. No server may be running on it.
+    pub async fn upgrade_from(&self, count: u32, rows: &str) {
+        let db = match self {
+            Self::Sqlite { file } => {
+                std::fs::remove_file(file).unwrap();
+                connect(&format!("{}?mode=rwc", self.url())).await
+            }
+            Self::Postgres { .. } => {
+                let db = self.connect().await;
+                db.execute_unprepared("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
+                db
+            }
+        };
+        migrations::run_first(&db, count).await.unwrap();
+        db.execute_unprepared(rows).await.unwrap();
+        migrations::run(&db).await.unwrap();
+        db.close().await.unwrap();
+    }
+
     pub fn url(&self) -> String {
         match self {
             Self::Sqlite { file } => format!("sqlite://{}", file.display()),

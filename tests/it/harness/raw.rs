@@ -102,7 +102,9 @@ pub async fn send(
     }
     let request = request.body(Full::new(body.into())).unwrap();
 
-    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let io = TokioIo::new(stream);
     let response = match http {
         Http::One => {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();

@@ -120,9 +120,20 @@ impl World {
     /// Stops the server in order and starts it again on the same data. Actors go on.
     pub async fn restart(&mut self) {
         self.server.take().expect("the server runs").stop().await;
+        self.server = Some(self.start_again().await);
+    }
+
+    /// Stops the server, puts an earlier release's data in the place of its own, and starts it again on that.
+    pub async fn upgrade_from(&mut self, count: u32, rows: &str) {
+        self.server.take().expect("the server runs").stop().await;
+        self.database.upgrade_from(count, rows).await;
+        self.server = Some(self.start_again().await);
+    }
+
+    async fn start_again(&self) -> Instance {
         let server = Instance::start(load(&self.settings), self.parts.clone()).await;
         *self.address.lock() = server.address;
-        self.server = Some(server);
+        server
     }
 
     /// Another server on the same data, and a connection to it.
@@ -135,6 +146,13 @@ impl World {
         let mut all = self.settings.clone();
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let server = Instance::start(load(&all), self.parts.clone()).await;
+        let channel = channel_to(Arc::new(Mutex::new(server.address)));
+        (server, channel)
+    }
+
+    /// Another server on the same data, whose clock is another.
+    pub async fn second_server_by(&self, clock: Clock) -> (Instance, Channel) {
+        let server = Instance::start(load(&self.settings), app::World { clock, ..self.parts.clone() }).await;
         let channel = channel_to(Arc::new(Mutex::new(server.address)));
         (server, channel)
     }

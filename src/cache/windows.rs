@@ -1,0 +1,171 @@
+//! Sliding windows: how often something happened lately.
+//!
+//! A window is cut into 32 slots. What happened is counted for the window's length and at most one slot more, so a limit
+//! is never exceeded in any window, and a wait is up to a thirty-second longer than need be. Memory is bounded: what was
+//! not asked about for longest is forgotten first, half of everything at a time.
+
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+
+use crate::kernel::{Digest, Timestamp};
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub most: u32,
+    /// At least 32 µs.
+    pub window: Duration,
+}
+
+const SLOTS: usize = 32;
+/// The slot that is being filled is kept beside those of a whole window.
+const KEPT: usize = SLOTS + 1;
+/// Windows of each half; together about 30 MB when full.
+const MOST: usize = 100_000;
+
+/// All windows of this process. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Windows(Arc<Mutex<Halves>>);
+
+#[derive(Debug, Default)]
+struct Halves {
+    /// Asked about since the halves last changed places.
+    young: HashMap<[u8; 32], Window>,
+    old: HashMap<[u8; 32], Window>,
+}
+
+impl Windows {
+    /// Counts one more, or says after which time there is room.
+    pub(super) fn take(&self, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
+        self.0.lock().window(key).take(limit, now)
+    }
+}
+
+impl Halves {
+    fn window(&mut self, key: &Digest) -> &mut Window {
+        let key = *key.as_bytes();
+        if self.young.len() >= MOST && !self.young.contains_key(&key) {
+            self.old = mem::take(&mut self.young);
+        }
+        let old = &mut self.old;
+        self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_default())
+    }
+}
+
+#[derive(Debug)]
+struct Window {
+    /// Number of the newest slot, counted from the epoch.
+    newest: i64,
+    /// By the slot's number modulo their length.
+    counts: [u32; KEPT],
+    total: u32,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { newest: 0, counts: [0; KEPT], total: 0 }
+    }
+}
+
+impl Window {
+    fn take(&mut self, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
+        let width = i64::try_from(limit.window.as_micros()).unwrap_or(i64::MAX) / SLOTS as i64;
+        // A clock that was put back counts into the newest slot.
+        self.move_on((now.micros() / width).max(self.newest));
+        if self.total < limit.most {
+            self.counts[place(self.newest)] += 1;
+            self.total += 1;
+            return Ok(self.total);
+        }
+        let mut left = self.total;
+        let oldest = self.newest - SLOTS as i64;
+        let freed = (oldest..=self.newest).find(|slot| {
+            left -= self.counts[place(*slot)];
+            left < limit.most
+        });
+        let free_at = (freed.unwrap_or(self.newest) + KEPT as i64).saturating_mul(width);
+        Err(Timestamp::from_micros(free_at).since(now))
+    }
+
+    /// Forgets the slots that the window has left behind.
+    fn move_on(&mut self, newest: i64) {
+        let passed = newest - mem::replace(&mut self.newest, newest);
+        for slot in 0..passed.min(KEPT as i64) {
+            self.total -= mem::take(&mut self.counts[place(newest - slot)]);
+        }
+    }
+}
+
+fn place(slot: i64) -> usize {
+    usize::try_from(slot.rem_euclid(KEPT as i64)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: Limit = Limit { most: 5, window: Duration::from_mins(1) };
+
+    fn key(number: u64) -> Digest {
+        Digest::sha256(&number.to_be_bytes())
+    }
+
+    #[test]
+    fn room_comes_back_as_told() {
+        let windows = Windows::default();
+        let mut now = Timestamp::from_micros(1_700_000_000_000_000);
+        for count in 1..=5 {
+            assert_eq!(windows.take(&key(1), LIMIT, now), Ok(count));
+            now = now + Duration::from_secs(6);
+        }
+        let wait = windows.take(&key(1), LIMIT, now).unwrap_err();
+        assert!(wait > Duration::from_secs(29) && wait < Duration::from_secs(33), "{wait:?}");
+        assert_eq!(windows.take(&key(2), LIMIT, now), Ok(1), "another key");
+        assert!(windows.take(&key(1), LIMIT, now + wait - Duration::from_micros(1)).is_err());
+        assert_eq!(windows.take(&key(1), LIMIT, now + wait), Ok(5), "one place, of the first");
+        assert!(windows.take(&key(1), LIMIT, now + wait).is_err());
+        assert_eq!(windows.take(&key(1), LIMIT, now + LIMIT.window * 3), Ok(1), "all is forgotten");
+    }
+
+    #[test]
+    fn what_nobody_asks_about_is_forgotten_first() {
+        let windows = Windows::default();
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        windows.take(&key(0), LIMIT, now).unwrap();
+        for number in 1..=3 * MOST as u64 {
+            windows.take(&key(number), LIMIT, now).unwrap();
+            if number % 1000 == 0 && number < 2 * MOST as u64 {
+                windows.take(&key(0), Limit { most: u32::MAX, ..LIMIT }, now).unwrap();
+            }
+        }
+        let halves = windows.0.lock();
+        assert!(halves.young.len() + halves.old.len() <= 2 * MOST);
+        drop(halves);
+        assert_eq!(windows.take(&key(1), LIMIT, now), Ok(1), "forgotten");
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_ever_holds_more_than_the_limit(steps in prop::collection::vec(0_u64..20_000, 1..300)) {
+            let windows = Windows::default();
+            let mut now = Timestamp::from_micros(1_700_000_000_000_000);
+            let mut taken: VecDeque<Timestamp> = VecDeque::new();
+            for step in steps {
+                now = now + Duration::from_millis(step);
+                taken.retain(|at| now.since(*at) < LIMIT.window);
+                match windows.take(&key(1), LIMIT, now) {
+                    Ok(_) => taken.push_back(now),
+                    Err(wait) => {
+                        prop_assert!(wait > Duration::ZERO && wait <= LIMIT.window + LIMIT.window / 32);
+                    }
+                }
+                prop_assert!(taken.len() <= 5);
+            }
+        }
+    }
+}

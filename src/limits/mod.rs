@@ -1,0 +1,89 @@
+//! How often anyone may do something: the counting behind [`crate::rpc::limit`], and limits that calls alone do not show.
+//!
+//! It promises that a limit holds exactly within one process, however many calls come at once, and that nothing personal
+//! is kept: windows are found by keyed hashes. Counts are forgotten on restart; what must not be (hand-ins, failed
+//! sign-ins) is counted by rows, in its feature. No tables.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    app::App,
+    cache::Limit,
+    config::LimitsConfig,
+    kernel::{Digest, EmailAddress},
+    rpc::limit::{self, Admitted, Class, Exceeded, Payer},
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Counts the calls of the gate.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    app: App,
+    key: [u8; 32],
+}
+
+impl Calls {
+    pub fn new(app: App) -> Self {
+        Self { key: key(&app), app }
+    }
+}
+
+#[async_trait]
+impl limit::Limit for Calls {
+    async fn admit(&self, class: Class, payer: Payer) -> Result<Admitted, Exceeded> {
+        let config = &self.app.config.limits;
+        let (scope, limit) = of(class, config);
+        let payer = match payer {
+            Payer::Address(address) => address.prefix(),
+            Payer::Account(account) => account.to_string(),
+        };
+        let count = take(&self.app, &self.key, scope, limit, payer.as_bytes()).await?;
+        let wants_challenge = class == Class::Costly && count > config.costly_challenge_per_hour;
+        Ok(Admitted { wants_challenge })
+    }
+}
+
+/// The name that clients are told, and the numbers.
+fn of(class: Class, config: &LimitsConfig) -> (&'static str, Limit) {
+    let (scope, most, window) = match class {
+        Class::OpenRead => ("open_reads", config.open_reads_per_minute, MINUTE),
+        Class::Costly => ("costly", config.costly_per_hour, HOUR),
+        Class::Try => ("tries", config.tries_per_minute, MINUTE),
+        Class::Login => ("logins", config.logins_per_minute, MINUTE),
+        Class::Refresh => ("refreshes", config.refreshes_per_minute, MINUTE),
+        Class::Read => ("reads", config.reads_per_minute, MINUTE),
+        Class::Write => ("writes", config.writes_per_minute, MINUTE),
+        Class::PasswordCheck => ("password_checks", config.password_checks_per_hour, HOUR),
+        Class::Chunk => ("chunks", config.chunks_per_minute, MINUTE),
+        Class::Transfer => ("transfers", config.transfers_per_minute, MINUTE),
+        Class::Watch => ("watches", config.watches_per_minute, MINUTE),
+    };
+    (scope, Limit { most, window })
+}
+
+/// Counts one more letter that a stranger asks to be sent to this address, known or not.
+///
+/// To be asked before the address is looked up: the refusal must not tell whether somebody has it.
+///
+/// # Errors
+/// [`Exceeded`], when the mailbox has had enough for an hour.
+pub async fn letter(app: &App, to: &EmailAddress) -> Result<(), Exceeded> {
+    let limit = Limit { most: app.config.limits.letters_per_hour, window: HOUR };
+    take(app, &key(app), "letters", limit, to.expose().as_bytes()).await.map(drop)
+}
+
+fn key(app: &App) -> [u8; 32] {
+    app.keys.derived("limits")
+}
+
+async fn take(app: &App, key: &[u8; 32], scope: &'static str, limit: Limit, payer: &[u8]) -> Result<u32, Exceeded> {
+    let window = Digest::mac(key, &[scope.as_bytes(), payer]);
+    app.cache.take(&window, limit, app.clock.now()).await.map_err(|retry_after| {
+        metrics::counter!("backline_rate_limited_total", "scope" => scope).increment(1);
+        Exceeded { scope, limit: limit.most, retry_after }
+    })
+}

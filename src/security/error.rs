@@ -1,0 +1,94 @@
+//! What can go wrong with the safety of an account.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::DbErr;
+use tonic::Code;
+use tonic_types::{ErrorDetails, FieldViolation};
+
+use crate::{
+    accounts::password::Rejected,
+    pb::ErrorReason,
+    rpc::{Fault, fault},
+    vault::Full,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the new password was refused: {0}")]
+    PasswordRejected(Rejected),
+    #[error("the current password is wrong")]
+    WrongPassword,
+    #[error("the current password was wrong too often; wait as told")]
+    TooManyTries { limit: i64, retry_after: Duration },
+    #[error("the link or code is wrong, was used, or is too old; ask for a new letter")]
+    TokenInvalid,
+    #[error("the code was tried too often; ask for a new letter")]
+    AttemptsExhausted,
+    #[error("this is your address already")]
+    SameAddress,
+    #[error("the account has changed meanwhile; read it again")]
+    Changed,
+    #[error("the session has ended; sign in again")]
+    AccountGone,
+    #[error("{0}")]
+    Capacity(#[from] Full),
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+/// What `RATE_LIMITED` names.
+const SCOPE: &str = "current_password";
+
+impl Fault for Error {
+    fn class(&self) -> (Code, ErrorReason) {
+        match self {
+            Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
+            Self::WrongPassword => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
+            Self::TooManyTries { .. } => (Code::ResourceExhausted, ErrorReason::RateLimited),
+            Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
+            Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
+            Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
+            Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
+            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::Database(error) => fault::database(error),
+        }
+    }
+
+    fn facts(&self) -> HashMap<String, String> {
+        let fact = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
+        match self {
+            Self::PasswordRejected(why) => why.facts(),
+            Self::TooManyTries { .. } => fact("scope", SCOPE),
+            Self::AccountGone => fact("cause", "account_deleted"),
+            _ => HashMap::new(),
+        }
+    }
+
+    fn describe(&self, details: &mut ErrorDetails) {
+        match self {
+            Self::PasswordRejected(why) => why.describe("new_password", details),
+            Self::SameAddress => {
+                details.set_bad_request(vec![FieldViolation::new("new_email", self.to_string())]);
+            }
+            Self::TooManyTries { limit, retry_after } => {
+                details.add_quota_failure_violation(SCOPE, format!("at most {limit} in the window"));
+                details.set_retry_info(Some(*retry_after));
+            }
+            Self::Capacity(_) => {
+                details.set_retry_info(Some(Duration::from_secs(2)));
+            }
+            _ => {}
+        }
+    }
+
+    fn database(&self) -> Option<&DbErr> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fault::status_from!(Error);

@@ -1,0 +1,164 @@
+//! The pages behind the links of letters about an account's safety.
+//!
+//! Opening one spends nothing: mail scanners open links. Only its button does, by a POST.
+
+use std::future::Future;
+
+use axum::{
+    Extension, Form, Router,
+    extract::{Query, State},
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use serde::Deserialize;
+
+use super::{
+    Error,
+    email::{self, Progress},
+    reset, undo,
+};
+use crate::{
+    accounts::{
+        page::{escaped, page, unavailable},
+        proof::{Shown, link_digest},
+    },
+    app::App,
+    kernel::{Facts, Password},
+    rpc::fault,
+};
+
+/// `/reset`, `/email` and `/undo`, each with GET and POST.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/reset", get(ask_password).post(set_password))
+        .route("/email", get(ask_email).post(confirm_email))
+        .route("/undo", get(ask_undo).post(undo_change))
+        .with_state(app)
+}
+
+#[derive(Deserialize)]
+struct Link {
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct NewPassword {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    password: String,
+}
+
+async fn ask_password(Query(link): Query<Link>) -> Response {
+    page(StatusCode::OK, "Choose a new password", &password_form(&link.token, ""))
+}
+
+async fn set_password(
+    State(app): State<App>,
+    Extension(facts): Extension<Facts>,
+    Form(given): Form<NewPassword>,
+) -> Response {
+    let (shown, new) = (Shown::Link(link_digest(&given.token)), Password::new(&given.password));
+    match on_its_own(async move { reset::complete(&app, &facts, shown, &new, &()).await }).await {
+        Ok(_) => page(
+            StatusCode::OK,
+            "Your password is changed",
+            "<p>You were signed out everywhere. You can sign in with the new password now.</p>",
+        ),
+        Err(Some(Error::PasswordRejected(why))) => {
+            let why = format!("This password cannot be used: {why}.");
+            page(StatusCode::BAD_REQUEST, "Choose another password", &password_form(&given.token, &why))
+        }
+        Err(error) => refusal(error),
+    }
+}
+
+fn password_form(token: &str, why: &str) -> String {
+    let why = if why.is_empty() { String::new() } else { format!("<p role=\"alert\">{}</p>", escaped(why)) };
+    form(
+        "/reset",
+        token,
+        &format!(
+            "{why}<p><label for=\"password\">New password, 12 characters or more</label><br>\
+             <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"new-password\" required></p>"
+        ),
+        "Set the password",
+    )
+}
+
+async fn ask_email(Query(link): Query<Link>) -> Response {
+    let why = "<p>Press the button to agree that this account's address is changed. It happens when both addresses have \
+               agreed.</p>";
+    page(StatusCode::OK, "Confirm the change of address", &form("/email", &link.token, why, "Agree to the change"))
+}
+
+async fn confirm_email(State(app): State<App>, Extension(facts): Extension<Facts>, Form(link): Form<Link>) -> Response {
+    let shown = Shown::Link(link_digest(&link.token));
+    match on_its_own(async move { email::confirm(&app, &facts, None, shown, &()).await }).await {
+        Ok(Progress::Changed) => {
+            page(StatusCode::OK, "The address is changed", "<p>Sign in with the new address from now on.</p>")
+        }
+        Ok(Progress::OldConfirmed | Progress::NewConfirmed) => page(
+            StatusCode::OK,
+            "Thank you: one of two",
+            "<p>The address changes as soon as the link in the letter to the other address is confirmed too.</p>",
+        ),
+        Err(error) => refusal(error),
+    }
+}
+
+async fn ask_undo(Query(link): Query<Link>) -> Response {
+    let why = "<p>If it was not you who made the change, press the button: the change is taken back, every device is \
+               signed out, and where someone may know your password you get a letter to choose another.</p>";
+    page(StatusCode::OK, "Was it not you?", &form("/undo", &link.token, why, "Take it back"))
+}
+
+async fn undo_change(State(app): State<App>, Extension(facts): Extension<Facts>, Form(link): Form<Link>) -> Response {
+    let token = link_digest(&link.token);
+    match on_its_own(async move { undo::undo(&app, &facts, token, &()).await }).await {
+        Ok(outcome) => {
+            let next = if outcome.reset_sent {
+                "<p>Every device is signed out. A letter to choose a new password is on its way to you.</p>"
+            } else {
+                "<p>Every device is signed out. Sign in again on yours.</p>"
+            };
+            page(StatusCode::OK, "It is taken back", next)
+        }
+        Err(error) => refusal(error),
+    }
+}
+
+fn form(path: &str, token: &str, body: &str, button: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{path}\">{body}<input type=\"hidden\" name=\"token\" value=\"{}\">\
+         <button type=\"submit\">{button}</button></form>",
+        escaped(token)
+    )
+}
+
+/// Runs on a task of its own, as every handler that opens a transaction. `Err(None)` if the task did not finish.
+async fn on_its_own<T: Send + 'static>(
+    act: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Option<Error>> {
+    match tokio::spawn(act).await {
+        Ok(done) => done.map_err(Some),
+        Err(_) => Err(None),
+    }
+}
+
+fn refusal(error: Option<Error>) -> Response {
+    match error {
+        Some(Error::TokenInvalid | Error::AttemptsExhausted) => page(
+            StatusCode::BAD_REQUEST,
+            "This link does not work any more",
+            "<p>It was used before, is too old, or a newer letter has replaced it.</p>",
+        ),
+        Some(error) => {
+            tracing::error!(error = fault::causes(&error), "a page of a letter failed");
+            unavailable()
+        }
+        None => unavailable(),
+    }
+}

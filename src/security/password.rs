@@ -1,0 +1,98 @@
+//! Changing a password that one knows, and what follows every new password.
+
+use std::time::Duration;
+
+use super::{Error, store};
+use crate::{
+    accounts::{
+        self, Change,
+        password::{self, Person, Why},
+    },
+    app::App,
+    audit,
+    db::WriteTx,
+    entity::{account, session::EndCause},
+    kernel::{Caller, Password, Principal, StoredHash, Timestamp},
+    mail::Letter,
+    notifications,
+    rpc::once::Record,
+    sessions::{self, Which},
+};
+
+/// Wrong current passwords that one session may give in the window.
+const TRIES: i64 = 5;
+const TRIES_WINDOW: Duration = Duration::from_mins(15);
+
+/// Both passwords.
+pub struct Passwords {
+    pub current: Password,
+    pub new: Password,
+}
+
+/// Changes one's own password. Returns how many other sessions ended.
+pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Record<usize>) -> Result<usize, Error> {
+    let account = accounts::find(&app.db, caller.account).await?.ok_or(Error::AccountGone)?;
+    prove(app, caller, &account, &given.current).await?;
+    if given.new.expose() == given.current.expose() {
+        return Err(Error::PasswordRejected(Why::Unchanged.into()));
+    }
+    judge(app, &account, &given.new).await?;
+    let hash = app.hasher.hash(&given.new).await?;
+
+    let now = app.clock.now();
+    let tx = app.db.begin_write().await?;
+    store::delete_password_tries(&tx, caller.session).await?;
+    let ended = replace(&tx, app, &account, hash, Which::AllBut(caller.session), now).await?;
+    let actor = Principal::Account(caller.account);
+    let event = audit::Event::new(actor, "authn_password_change", "account", account.id)
+        .with(serde_json::json!({ "ended": ended }));
+    audit::write(&tx, app, Some(&caller.facts), event).await?;
+    once.record(&tx, &ended).await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Whether the caller knows the password. A try is counted, durably, before it is looked at.
+async fn prove(app: &App, caller: &Caller, account: &account::Model, current: &Password) -> Result<(), Error> {
+    let now = app.clock.now();
+    if !store::update_password_try(&app.db, caller.session, TRIES, TRIES_WINDOW, now).await? {
+        return Err(Error::TooManyTries { limit: TRIES, retry_after: TRIES_WINDOW });
+    }
+    let verdict = app.hasher.verify(current, Some(&account.password_hash)).await?;
+    if verdict.matches {
+        return Ok(());
+    }
+    let tx = app.db.begin_write().await?;
+    let event =
+        audit::Event::new(Principal::Account(caller.account), "authn_password_change_fail", "account", account.id);
+    audit::write(&tx, app, Some(&caller.facts), event).await?;
+    tx.commit().await?;
+    Err(Error::WrongPassword)
+}
+
+/// Whether this person may have this password.
+pub async fn judge(app: &App, account: &account::Model, new: &Password) -> Result<(), Error> {
+    let person = Person { email: &account.email, name: &account.display_name, staff: account.roles.is_staff() };
+    password::judge(app, new, person).await.map_err(Error::PasswordRejected)
+}
+
+/// Puts a new password in the place of the one that was read, ends sessions, voids what waits in mailboxes, and tells the
+/// owner. Returns how many sessions ended.
+pub async fn replace(
+    tx: &WriteTx,
+    app: &App,
+    account: &account::Model,
+    new: StoredHash,
+    which: Which<'_>,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    if !accounts::update_password(tx, account.id, &account.password_hash, new, now).await? {
+        return Err(Error::Changed);
+    }
+    let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
+    store::update_all_void(tx, account.id, now).await?;
+    let undo = accounts::undo_link(tx, app, account.id, &Change::PasswordChanged).await?;
+    let key = format!("password_changed/{}/{}", account.id, now.micros());
+    notifications::post(tx, app, &key, &account.email, &Letter::PasswordChanged { undo }).await?;
+    Ok(ended.len())
+}

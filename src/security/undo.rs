@@ -1,0 +1,100 @@
+//! «It was not me»: taking back a change by the link of its letter.
+
+use super::{Error, reset, store};
+use crate::{
+    accounts::{self, Change, Undone},
+    app::App,
+    audit,
+    db::{WriteTx, violates_uniqueness},
+    entity::{account, session::EndCause},
+    kernel::{Digest, EmailAddress, Facts, Principal},
+    rpc::once::Record,
+    sessions::{self, Which},
+};
+
+/// What was done.
+pub struct Outcome {
+    /// What the link was about first, then what came later.
+    pub changes: Vec<Change>,
+    /// The password is off, and its owner got a letter to set another.
+    pub reset_sent: bool,
+}
+
+/// Takes back the change that a link is about, and those made since. Ends every session.
+pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Outcome>) -> Result<Outcome, Error> {
+    let now = app.clock.now();
+    let tx = app.db.begin_write().await?;
+    let Undone { account, changes } = accounts::take_undo(&tx, app, token).await?.ok_or(Error::TokenInvalid)?;
+    let account = accounts::find(&tx, account).await?.filter(|found| can_be_mended(found, &changes));
+    let account = account.ok_or(Error::TokenInvalid)?;
+    let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
+    store::update_all_void(&tx, account.id, now).await?;
+    let mut mended = Mended { account, mailbox_is_theirs: true };
+    // The newest first, so that the oldest state is what stays.
+    for change in changes.iter().rev() {
+        take_back(&tx, app, &mut mended, change).await?;
+    }
+    let reset_sent = close_password(&tx, app, &mended, &changes).await?;
+    let names: Vec<&str> = changes.iter().map(Change::name).collect();
+    let event = audit::Event::new(Principal::Anonymous, "authn_change_undone", "account", mended.account.id)
+        .with(serde_json::json!({ "changes": names, "ended": ended.len() }));
+    audit::write(&tx, app, Some(facts), event).await?;
+    let outcome = Outcome { changes, reset_sent };
+    once.record(&tx, &outcome).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// A deleted account comes back only by the link about its deletion.
+fn can_be_mended(account: &account::Model, changes: &[Change]) -> bool {
+    account.status != account::Status::Deleted || changes.iter().any(|change| matches!(change, Change::DeletionStarted))
+}
+
+struct Mended {
+    account: account::Model,
+    /// Whether the account's address is the one that the owner reads.
+    mailbox_is_theirs: bool,
+}
+
+async fn take_back(tx: &WriteTx, app: &App, mended: &mut Mended, change: &Change) -> Result<(), Error> {
+    match change {
+        Change::EmailChanged { former } => bring_back_address(tx, app, mended, former).await,
+        // Ending the sessions and closing the password is all there is to do.
+        Change::PasswordChanged | Change::SignedIn | Change::SessionReused => Ok(()),
+        Change::FactorAdded { .. }
+        | Change::FactorRemoved { .. }
+        | Change::RecoveryCodesRenewed
+        | Change::DeletionStarted => Ok(()),
+    }
+}
+
+/// The former address, unless somebody else has it by now.
+async fn bring_back_address(tx: &WriteTx, app: &App, mended: &mut Mended, former: &str) -> Result<(), Error> {
+    let Ok(former) = former.parse::<EmailAddress>() else { return Ok(()) };
+    let owner = accounts::find_by_email(tx, &former).await?;
+    if owner.is_some_and(|owner| owner.id != mended.account.id) {
+        mended.mailbox_is_theirs = false;
+        return Ok(());
+    }
+    let changed = accounts::update_email(tx, mended.account.id, &mended.account.email, &former, app.clock.now()).await;
+    let changed = changed.map_err(|error| if violates_uniqueness(&error) { Error::Changed } else { error.into() })?;
+    if !changed {
+        return Err(Error::Changed);
+    }
+    mended.account.email = former;
+    mended.mailbox_is_theirs = true;
+    Ok(())
+}
+
+/// Where an intruder may know the password, it works no more, and a reset letter goes to the owner's mailbox. A copied
+/// token alone tells nobody the password.
+async fn close_password(tx: &WriteTx, app: &App, mended: &Mended, changes: &[Change]) -> Result<bool, Error> {
+    if changes.iter().all(|change| matches!(change, Change::SessionReused)) {
+        return Ok(false);
+    }
+    accounts::update_password_off(tx, mended.account.id, app.clock.now()).await?;
+    if mended.mailbox_is_theirs {
+        reset::send(tx, app, &mended.account).await?;
+    }
+    Ok(mended.mailbox_is_theirs)
+}
