@@ -18,6 +18,7 @@ mod error;
 mod flow;
 mod jobs;
 mod store;
+pub mod wire;
 
 pub use self::{
     change::{

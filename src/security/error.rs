@@ -9,7 +9,8 @@ use tonic_types::{ErrorDetails, FieldViolation};
 use crate::{
     accounts::password::Rejected,
     pb::ErrorReason,
-    rpc::{Fault, fault},
+    rpc::{Fault, Refusal, fault},
+    sessions,
     vault::Full,
 };
 
@@ -25,6 +26,10 @@ pub enum Error {
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
     AttemptsExhausted,
+    #[error("this account has a second factor; prove that too")]
+    FactorWanted { methods: String },
+    #[error("{0}")]
+    Factor(#[from] sessions::Error),
     #[error("this is your address already")]
     SameAddress,
     #[error("the account has changed meanwhile; read it again")]
@@ -48,6 +53,8 @@ impl Fault for Error {
             Self::TooManyTries { .. } => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::FactorWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
+            Self::Factor(error) => error.class(),
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
@@ -61,6 +68,8 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(why) => why.facts(),
             Self::TooManyTries { .. } => fact("scope", SCOPE),
+            Self::FactorWanted { methods } => step_up(methods).facts(),
+            Self::Factor(error) => error.facts(),
             Self::AccountGone => fact("cause", "account_deleted"),
             _ => HashMap::new(),
         }
@@ -69,6 +78,8 @@ impl Fault for Error {
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
             Self::PasswordRejected(why) => why.describe("new_password", details),
+            Self::FactorWanted { methods } => step_up(methods).describe(details),
+            Self::Factor(error) => error.describe(details),
             Self::SameAddress => {
                 details.set_bad_request(vec![FieldViolation::new("new_email", self.to_string())]);
             }
@@ -86,9 +97,15 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Factor(error) => error.database(),
             _ => None,
         }
     }
+}
+
+/// The same answer as the gate's.
+fn step_up(methods: &str) -> Refusal {
+    Refusal::StepUpRequired { methods: methods.to_owned() }
 }
 
 fault::status_from!(Error);

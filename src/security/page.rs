@@ -16,7 +16,8 @@ use serde::Deserialize;
 use super::{
     Error,
     email::{self, Progress},
-    reset, undo,
+    reset::{self, Reset, Second},
+    undo,
 };
 use crate::{
     accounts::{
@@ -24,8 +25,9 @@ use crate::{
         proof::{Shown, link_digest},
     },
     app::App,
+    factors::wire as factor,
     kernel::{Facts, Password},
-    rpc::fault,
+    rpc::{Fields, fault},
 };
 
 /// `/reset`, `/email` and `/undo`, each with GET and POST.
@@ -49,6 +51,9 @@ struct NewPassword {
     token: String,
     #[serde(default)]
     password: String,
+    /// Of an authenticator app, or a recovery code; most accounts want none.
+    #[serde(default)]
+    code: String,
 }
 
 async fn ask_password(Query(link): Query<Link>) -> Response {
@@ -60,8 +65,12 @@ async fn set_password(
     Extension(facts): Extension<Facts>,
     Form(given): Form<NewPassword>,
 ) -> Response {
-    let (shown, new) = (Shown::Link(link_digest(&given.token)), Password::new(&given.password));
-    match on_its_own(async move { reset::complete(&app, &facts, shown, &new, &()).await }).await {
+    let asked = Reset {
+        shown: Shown::Link(link_digest(&given.token)),
+        new: Password::new(&given.password),
+        second: second(&given.code),
+    };
+    match on_its_own(async move { reset::complete(&app, &facts, asked, &()).await }).await {
         Ok(_) => page(
             StatusCode::OK,
             "Your password is changed",
@@ -71,8 +80,20 @@ async fn set_password(
             let why = format!("This password cannot be used: {why}.");
             page(StatusCode::BAD_REQUEST, "Choose another password", &password_form(&given.token, &why))
         }
+        Err(Some(Error::FactorWanted { .. } | Error::Factor(_))) => {
+            let why =
+                "This account has a second factor: its code, or a recovery code, is wanted too. Codes serve once.";
+            page(StatusCode::BAD_REQUEST, "Choose a new password", &password_form(&given.token, why))
+        }
         Err(error) => refusal(error),
     }
+}
+
+/// The code that was typed: six digits are an app's, anything else is a recovery code.
+fn second(code: &str) -> Option<Second> {
+    let mut fields = Fields::default();
+    let given = factor::totp(&mut fields, code).or_else(|| factor::recovery_code(&mut fields, code))?;
+    Some(Second { given, flow: None })
 }
 
 fn password_form(token: &str, why: &str) -> String {
@@ -82,7 +103,9 @@ fn password_form(token: &str, why: &str) -> String {
         token,
         &format!(
             "{why}<p><label for=\"password\">New password, 12 characters or more</label><br>\
-             <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"new-password\" required></p>"
+             <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"new-password\" required></p>\
+             <p><label for=\"code\">Code of your second factor, only if you have one</label><br>\
+             <input id=\"code\" name=\"code\" autocomplete=\"one-time-code\"></p>"
         ),
         "Set the password",
     )

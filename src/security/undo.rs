@@ -7,6 +7,7 @@ use crate::{
     audit,
     db::{WriteTx, violates_uniqueness},
     entity::{account, session::EndCause},
+    factors,
     kernel::{Digest, EmailAddress, Facts, Principal},
     rpc::once::Record,
     sessions::{self, Which},
@@ -61,10 +62,20 @@ async fn take_back(tx: &WriteTx, app: &App, mended: &mut Mended, change: &Change
         Change::EmailChanged { former } => bring_back_address(tx, app, mended, former).await,
         // Ending the sessions and closing the password is all there is to do.
         Change::PasswordChanged | Change::SignedIn | Change::SessionReused => Ok(()),
-        Change::FactorAdded { .. }
-        | Change::FactorRemoved { .. }
-        | Change::RecoveryCodesRenewed
-        | Change::DeletionStarted => Ok(()),
+        Change::FactorAdded { factor } => {
+            if let Ok(factor) = factor.parse() {
+                factors::undo_added(tx, app, mended.account.id, factor).await?;
+            }
+            Ok(())
+        }
+        Change::FactorRemoved { factor } => {
+            if let Ok(factor) = factor.parse() {
+                factors::undo_removed(tx, app, mended.account.id, factor).await?;
+            }
+            Ok(())
+        }
+        Change::RecoveryCodesRenewed => Ok(factors::void_codes(tx, mended.account.id).await?),
+        Change::DeletionStarted => Ok(()),
     }
 }
 

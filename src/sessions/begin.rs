@@ -76,8 +76,22 @@ pub struct Opening {
 
 /// A flow that was answered right. Both are spent with the session that they open.
 pub struct Proven {
-    pub flow: FlowId,
+    /// None where no flow was needed to ask.
+    pub flow: Option<FlowId>,
     pub passed: Passed,
+}
+
+impl Proven {
+    /// Spends both, in the transaction of what they open.
+    ///
+    /// # Errors
+    /// If another act was faster.
+    pub async fn spend(&self, tx: &WriteTx, app: &App) -> Result<(), Error> {
+        if let Some(flow) = self.flow {
+            factors::finish_flow(tx, app, flow).await?;
+        }
+        Ok(self.passed.spend(tx, app).await?)
+    }
 }
 
 /// Opens a session: the row, its attempt, room for it, the trail, in one transaction.
@@ -122,9 +136,8 @@ pub async fn open(
 
     let tx = app.db.begin_write().await?;
     accounts::touch(&tx, account.id, now).await?;
-    if let Some(Proven { flow, passed }) = &opening.proven {
-        factors::finish_flow(&tx, app, *flow).await?;
-        passed.spend(&tx, app).await?;
+    if let Some(proven) = &opening.proven {
+        proven.spend(&tx, app).await?;
     }
     if let Some(new) = opening.rehashed {
         accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;

@@ -16,7 +16,10 @@ use crate::{
     app::App,
     entity::{account, login_attempt::Outcome, session::Transport},
     factors::{self, Answered, FlowKind, FlowStart, Given},
-    kernel::{Digest, FactorKind, Facts, ids::FlowId},
+    kernel::{
+        Digest, FactorKind, Facts,
+        ids::{AccountId, FlowId},
+    },
 };
 
 /// From the first call to the last.
@@ -152,10 +155,34 @@ pub async fn go_on(app: &App, facts: &Facts, flow: FlowId, given: &Given) -> Res
         Some(_) => Err(factors::Error::FlowOver.into()),
         None => {
             let attempt = attempt(Outcome::Succeeded);
-            let opening = open.told.opening(Proven { flow: open.id, passed });
+            let opening = open.told.opening(Proven { flow: Some(open.id), passed });
             begin::open(app, facts, account, opening, attempt).await
         }
     }
+}
+
+/// A factor shown for an act that is no sign-in, such as a reset. A passkey answers a flow of [`begin_passkey`], which
+/// tells nobody whose it is to be.
+///
+/// # Errors
+/// As [`factors::check`]; [`factors::Error::FlowOver`] for a passkey without such a flow.
+pub async fn show_factor(
+    app: &App,
+    facts: &Facts,
+    account: AccountId,
+    given: &Given,
+    flow: Option<FlowId>,
+) -> Result<Proven, Error> {
+    let challenge = match (given, flow) {
+        (Given::Passkey(_), Some(flow)) => {
+            let kinds = [FlowKind::PasskeyLogin];
+            let open: Answered<Told> = factors::answer_flow(app, flow, &kinds, client(app, facts)).await?;
+            open.told.challenge
+        }
+        _ => None,
+    };
+    let passed = factors::check(app, facts, account, given, challenge.as_ref()).await?;
+    Ok(Proven { flow: flow.filter(|_| challenge.is_some()), passed })
 }
 
 /// Asks for any passkey of an account; nothing if it has none.

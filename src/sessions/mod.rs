@@ -36,7 +36,7 @@ pub use self::{
     begin::Opening,
     end::end,
     error::Error,
-    flow::{Required, begin_passkey},
+    flow::{Required, begin_passkey, show_factor},
     follow::follow_changes,
     jobs::SweepSessions,
     service::SessionRpc,

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     accounts,
     entity::session::{self, Transport},
-    factors::{self, Given},
+    factors::{
+        self, Given,
+        wire::{passkey, recovery_code, totp},
+    },
     kernel::{
         Password,
         ids::{FlowId, Id, SessionId},
@@ -23,14 +26,11 @@ use crate::{
     },
     pb,
     rpc::{Fields, Refusal, convert},
-    vault::Assertion,
 };
 
 const MAX_DEVICE_NAME: usize = 100;
 /// Longer than any accepted password: typing errors are judged like wrong passwords, floods are not hashed.
 const MAX_TYPED_PASSWORD: usize = 1024;
-const MAX_RECOVERY_CODE: usize = 64;
-const MAX_CREDENTIAL_BYTES: usize = 65_536;
 
 pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let mut fields = Fields::default();
@@ -217,29 +217,6 @@ pub fn proof(message: &pb::StepUpRequest) -> Result<Option<Proof>, Status> {
         Some(Sent::PasskeyCredential(json)) => passkey(&mut fields, json).map(Proof::Factor),
     };
     fields.finish(|| proof).map(Some)
-}
-
-fn totp(fields: &mut Fields, code: &str) -> Option<Given> {
-    let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-    let well_formed = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    fields.expect(well_formed, "totp_code", "must be 6 digits");
-    well_formed.then(|| Given::totp(digits))
-}
-
-fn recovery_code(fields: &mut Fields, code: &str) -> Option<Given> {
-    let fits = !code.is_empty() && code.len() <= MAX_RECOVERY_CODE;
-    fields.expect(fits, "recovery_code", "must have 1 to 64 characters");
-    let letters = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase());
-    fits.then(|| Given::recovery_code(letters.collect()))
-}
-
-fn passkey(fields: &mut Fields, json: &str) -> Option<Given> {
-    if json.len() > MAX_CREDENTIAL_BYTES {
-        fields.refuse("passkey_credential", "must have at most 65536 bytes");
-        return None;
-    }
-    let parsed = Assertion::parse(json).ok_or("must be the JSON of a public-key credential with an assertion");
-    fields.read("passkey_credential", parsed).map(|answer| Given::Passkey(Box::new(answer)))
 }
 
 fn typed_password(fields: &mut Fields, password: &str) {

@@ -208,6 +208,7 @@ async fn a_recovery_code_opens_once_and_new_ones_void_the_old() {
     let world = World::start().await;
     let ana = world.account("ana").await;
     let (_, done) = ana.add_app(&world).await;
+    world.run_jobs().await;
     let (codes, anyone) = (done.recovery_codes, world.anonymous());
     let unique: std::collections::BTreeSet<&String> = codes.iter().collect();
     assert!(unique.len() == 10 && codes.iter().all(|code| code.len() == 14));

@@ -13,6 +13,7 @@ mod cli;
 mod contract;
 mod cookies;
 mod crash;
+mod factor_resets;
 mod factors;
 mod flows;
 mod http;

@@ -236,6 +236,8 @@ impl World {
         let token = self.newest_letter_to(&registration.email).await.token().to_owned();
         let request = pb::VerifyEmailRequest { token, ..Default::default() };
         let reply = self.anonymous().accounts().verify_email(request).await?;
+        // The letter of welcome.
+        self.run_jobs().await;
         Ok(reply.into_inner().account.expect("the reply has an account"))
     }
 
