@@ -10,8 +10,9 @@ use crate::{
     db::{self, Db},
     jobs::Queue,
     kernel::{Clock, Dice},
-    mail::{Mailer, Office},
+    mail::{Mailer, Office, Smtp},
     objects::Objects,
+    outgoing::Outgoing,
     rpc::{once::Repeats, page::Pages},
     vault::{Breached, Hasher, Keys, Paseto, Passkeys, Sealer},
 };
@@ -36,6 +37,7 @@ pub struct App {
     pub breached: Breached,
     pub pages: Pages,
     pub repeats: Repeats,
+    pub outgoing: Outgoing,
 }
 
 /// The parts that a test replaces: time, chance and the mailer.
@@ -43,7 +45,7 @@ pub struct App {
 pub struct World {
     pub clock: Clock,
     pub dice: Dice,
-    /// The folder of the data folder, if none is given.
+    /// The one that the settings name, if none is given.
     pub mailer: Option<Mailer>,
 }
 
@@ -61,28 +63,25 @@ impl App {
     pub async fn open(config: Config, world: World) -> anyhow::Result<Self> {
         let World { clock, dice, mailer } = world;
         make_folder(&config.data_dir)?;
-        let keys = Keys::load_or_make(&config.data_dir.join("keys"), &dice)?;
-        let mailer = if let Some(mailer) = mailer {
-            mailer
-        } else {
-            let folder = config.data_dir.join("mail");
-            make_folder(&folder)?;
-            Mailer::Folder(folder)
+        let keys = Keys::load_or_make(&config.keys_dir(), &clock, &dice)?;
+        let mailer = match mailer {
+            Some(mailer) => mailer,
+            None => connect_mailer(&config)?,
         };
         let sealer = Sealer::new(keys.vault.clone(), dice.clone());
-        let page_key = *keys.page.first().context("page.key holds no key")?;
         let cache = Cache::in_process();
         Ok(Self {
             db: db::connect(&config).await?,
             objects: Objects::connect(&config)?,
             queue: Queue::new(clock.clone(), dice.clone(), cache.clone()),
-            office: Arc::new(Office::new(&config.mail.from)?),
-            paseto: Paseto::new(&keys.token, &config.public_url())?,
+            office: Arc::new(Office::new(&config.mail)?),
+            paseto: Paseto::new(keys.token.clone(), &config.public_url()),
             passkeys: Passkeys::new(&config)?,
             breached: Breached::open(config.passwords.breached_file.clone())?,
             hasher: Hasher::new(&config.passwords, dice.clone()),
-            pages: Pages::new(page_key),
+            pages: Pages::new(keys.page.clone()),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),
+            outgoing: Outgoing::default(),
             config: Arc::new(config),
             cache,
             mailer,
@@ -92,6 +91,14 @@ impl App {
             sealer,
         })
     }
+}
+
+fn connect_mailer(config: &Config) -> anyhow::Result<Mailer> {
+    if let Some(relay) = config.mail.relay() {
+        return Ok(Mailer::Smtp(Arc::new(Smtp::new(&config.mail, &relay)?)));
+    }
+    make_folder(&config.mail_dir())?;
+    Ok(Mailer::Folder(config.mail_dir()))
 }
 
 fn make_folder(folder: &std::path::Path) -> anyhow::Result<()> {

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod calibrate;
+mod keys;
+
 use std::{
     collections::BTreeMap,
     io::{IsTerminal, Read},
@@ -72,6 +75,15 @@ enum Command {
     },
     /// Check the settings and report every problem at once
     CheckConfig,
+    /// The server's own keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Measure password hashes on this machine and propose settings
+    Calibrate {
+        /// What one hash may cost
+        #[arg(long, default_value = "50ms", value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
+        target: Duration,
+    },
     /// What only whoever may run commands on this machine may do
     #[command(subcommand)]
     Admin(Admin),
@@ -106,6 +118,11 @@ impl Cli {
             Command::Migrate { check } => migrate(config, check).await,
             Command::CheckConfig => {
                 println!("The configuration is sound.");
+                Ok(())
+            }
+            Command::Keys(keys) => keys.run(&config),
+            Command::Calibrate { target } => {
+                calibrate::run(&config, target).await;
                 Ok(())
             }
             Command::Admin(Admin::Create { email, name, password_stdin }) => {
@@ -168,7 +185,11 @@ fn welcome(app: &App, server: &Server, first_start: bool) -> anyhow::Result<()> 
         "Backline {} serves gRPC, gRPC-Web and HTTP on {listen}, metrics and health on {admin}.",
         env!("CARGO_PKG_VERSION")
     );
-    println!("Data lies in {}; letters in {}/mail.", app.config.data_dir.display(), app.config.data_dir.display());
+    let letters = match app.config.mail.relay() {
+        Some(relay) => format!("go to {}", relay.host),
+        None => format!("in {}", app.config.mail_dir().display()),
+    };
+    println!("Data lies in {}; letters {letters}.", app.config.data_dir.display());
     if first_start {
         println!("Make the first administrator: backline admin create --email you@example.org");
     }
@@ -200,6 +221,7 @@ async fn run_worker(config: Config) -> anyhow::Result<()> {
     println!("Backline {} runs background jobs.", env!("CARGO_PKG_VERSION"));
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));
+    tokio::spawn((*app.keys).clone().follow(stop.clone()));
     work::worker(&app).work(stop).await;
     app.db.close().await;
     Ok(())

@@ -8,12 +8,13 @@
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
 //! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`], [`security`],
-//!   [`factors`], [`enrolment`], [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`],
-//!   [`search`], [`admin`],
+//!   [`factors`], [`enrolment`], [`challenges`], [`applications`], [`artists`], [`storage`], [`tracks`],
+//!   [`submissions`], [`review`], [`search`], [`admin`],
 //!   [`notifications`], [`audit`]
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
-//! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`]: the engines behind it
+//! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`], [`outgoing`]: the engines behind it
+//! - [`pages`]: what a browser shows behind the links of letters
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
 
 pub mod accounts;
@@ -23,6 +24,7 @@ pub mod applications;
 pub mod artists;
 pub mod audit;
 pub mod cache;
+pub mod challenges;
 pub mod cli;
 pub mod config;
 pub mod db;
@@ -36,6 +38,8 @@ pub mod logging;
 pub mod mail;
 pub mod notifications;
 pub mod objects;
+pub mod outgoing;
+pub mod pages;
 pub mod pb;
 pub mod review;
 pub mod rpc;

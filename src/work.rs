@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     accounts,
     app::App,
-    factors,
+    challenges, factors,
     jobs::{Registry, SweepJobs, Worker},
     notifications,
     security::{SendReset, SweepProofs},
@@ -20,6 +20,8 @@ pub fn registry() -> Registry {
     Registry::default()
         .with::<notifications::SendLetter>()
         .with_schedule::<sessions::SweepSessions>(HOUR)
+        .with::<sessions::FollowUpLock>()
+        .with_schedule::<challenges::SweepChallenges>(HOUR)
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
         .with_schedule::<factors::SweepFactors>(HOUR)
         .with::<SendReset>()

@@ -28,6 +28,10 @@ mod m20261123_000013_submission;
 mod m20261123_000014_search_document;
 mod m20261124_000001_session_proofs;
 mod m20261124_000002_account_care;
+mod m20261124_000010_attempts_count;
+mod m20261124_000011_login_guard;
+mod m20261124_000012_device;
+mod m20261124_000013_spent_challenge;
 mod m20261124_000020_factor;
 mod m20261124_000040_mail_proof;
 mod run;
@@ -58,6 +62,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_search_document::Migration),
             Box::new(m20261124_000001_session_proofs::Migration),
             Box::new(m20261124_000002_account_care::Migration),
+            Box::new(m20261124_000010_attempts_count::Migration),
+            Box::new(m20261124_000011_login_guard::Migration),
+            Box::new(m20261124_000012_device::Migration),
+            Box::new(m20261124_000013_spent_challenge::Migration),
             Box::new(m20261124_000020_factor::Migration),
             Box::new(m20261124_000040_mail_proof::Migration),
         ]

@@ -56,8 +56,8 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(why) => why.describe("password", details),
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(std::time::Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             _ => {}
         }

@@ -30,7 +30,7 @@ pub use self::{
     roles::set_roles,
     store::{
         find, find_by_email, list_roles_changed_since, none_is_staff, touch, update_email, update_factor_kinds,
-        update_others_void, update_password, update_password_hash, update_password_off,
+        update_others_void, update_password, update_password_hash,
     },
     undo::{Change, Undone, take_undo, undo_link},
     wire::proto,

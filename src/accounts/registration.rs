@@ -13,13 +13,14 @@ use super::{
 use crate::{
     app::App,
     audit,
+    challenges::Solution,
     db::{WriteTx, violates_uniqueness},
     entity::{account, registration},
     kernel::{
         EmailAddress, Facts, Password, Principal, Timestamp,
         ids::{AccountId, Id, RegistrationId},
     },
-    limits,
+    limits::{self, Asked},
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -38,6 +39,8 @@ pub struct NewAccount {
     pub display_name: String,
     pub locale: String,
     pub terms_version: String,
+    /// Of a challenge, if one was wanted before.
+    pub solution: Option<Solution>,
 }
 
 /// The letter of a registration: with its proof, or a word to the owner of a known address.
@@ -59,7 +62,7 @@ pub async fn register(
 ) -> Result<RegistrationId, Error> {
     let person = Person { email: &new.email, name: &new.display_name, staff: false };
     password::judge(app, &new.password, person).await.map_err(Error::PasswordRejected)?;
-    limits::letter(app, &new.email).await?;
+    limits::letter(app, facts, Asked::Registration, &new.email).await?;
     let password_hash = app.hasher.hash(&new.password).await?;
     let now = app.clock.now();
     let id = RegistrationId::new(now, &app.dice);
@@ -120,7 +123,7 @@ pub async fn resend(
     if pending.resend_after > now {
         return Ok(pending.resend_after.since(now));
     }
-    if let Err(exceeded) = limits::letter(app, &pending.email).await {
+    if let Err(exceeded) = limits::letter(app, facts, Asked::Registration, &pending.email).await {
         return Ok(exceeded.retry_after);
     }
 

@@ -140,21 +140,6 @@ pub async fn update_password(
     Ok(changed.rows_affected == 1)
 }
 
-/// Makes an account's password work no more, until another is set.
-///
-/// # Errors
-/// When the database fails.
-pub async fn update_password_off(tx: &WriteTx, id: AccountId, now: Timestamp) -> Result<(), DbErr> {
-    Entity::update_many()
-        .col_expr(Column::PasswordHash, Expr::value(StoredHash::none()))
-        .col_expr(Column::PasswordChangedAt, Expr::value(now))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .exec(tx)
-        .await
-        .map(drop)
-}
-
 /// Changes an address, unless it was changed since `from` was read. `false` if it was. A taken address breaks uniqueness.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use super::{
     store::Profile,
 };
 use crate::{
+    challenges,
     entity::account,
     kernel::{
         FactorKind, Password, Role,
@@ -75,6 +76,7 @@ pub fn new_account(message: &pb::RegisterRequest) -> Result<NewAccount, Status> 
     let display_name = fields.read("display_name", text::line(&message.display_name, MAX_NAME));
     let locale = fields.read("locale", locale(&message.locale));
     let terms_version = fields.read("terms_version", text::optional_line(&message.terms_version, MAX_TERMS_VERSION));
+    let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
     let password = Password::new(&message.password);
     let incomplete = email.is_none() || display_name.is_none() || locale.is_none() || terms_version.is_none();
     if incomplete && password.expose().chars().count() < MIN_LENGTH {
@@ -87,6 +89,7 @@ pub fn new_account(message: &pb::RegisterRequest) -> Result<NewAccount, Status> 
             display_name: display_name?,
             locale: locale?,
             terms_version: terms_version?,
+            solution,
         })
     })
 }

@@ -18,9 +18,9 @@ pub struct Limit {
     pub window: Duration,
 }
 
-const SLOTS: usize = 32;
+const SLOTS: i64 = 32;
 /// The slot that is being filled is kept beside those of a whole window.
-const KEPT: usize = SLOTS + 1;
+const KEPT: i64 = 33;
 /// Windows of each half; together about 30 MB when full.
 const MOST: usize = 100_000;
 
@@ -58,19 +58,19 @@ struct Window {
     /// Number of the newest slot, counted from the epoch.
     newest: i64,
     /// By the slot's number modulo their length.
-    counts: [u32; KEPT],
+    counts: [u32; 33],
     total: u32,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { newest: 0, counts: [0; KEPT], total: 0 }
+        Self { newest: 0, counts: [0; 33], total: 0 }
     }
 }
 
 impl Window {
     fn take(&mut self, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
-        let width = i64::try_from(limit.window.as_micros()).unwrap_or(i64::MAX) / SLOTS as i64;
+        let width = i64::try_from(limit.window.as_micros()).unwrap_or(i64::MAX) / SLOTS;
         // A clock that was put back counts into the newest slot.
         self.move_on((now.micros() / width).max(self.newest));
         if self.total < limit.most {
@@ -79,26 +79,26 @@ impl Window {
             return Ok(self.total);
         }
         let mut left = self.total;
-        let oldest = self.newest - SLOTS as i64;
+        let oldest = self.newest - SLOTS;
         let freed = (oldest..=self.newest).find(|slot| {
             left -= self.counts[place(*slot)];
             left < limit.most
         });
-        let free_at = (freed.unwrap_or(self.newest) + KEPT as i64).saturating_mul(width);
+        let free_at = (freed.unwrap_or(self.newest) + KEPT).saturating_mul(width);
         Err(Timestamp::from_micros(free_at).since(now))
     }
 
     /// Forgets the slots that the window has left behind.
     fn move_on(&mut self, newest: i64) {
         let passed = newest - mem::replace(&mut self.newest, newest);
-        for slot in 0..passed.min(KEPT as i64) {
+        for slot in 0..passed.min(KEPT) {
             self.total -= mem::take(&mut self.counts[place(newest - slot)]);
         }
     }
 }
 
 fn place(slot: i64) -> usize {
-    usize::try_from(slot.rem_euclid(KEPT as i64)).unwrap_or(0)
+    usize::try_from(slot.rem_euclid(KEPT)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub struct LimitsConfig {
     pub transfers_per_minute: u32,
     /// Streams of changes opened.
     pub watches_per_minute: u32,
-    /// By mailbox: letters that somebody without a session asks for.
+    /// By mailbox and address: letters asked for of one kind; four times as many by mailbox alone. Those that reset a
+    /// password are counted within 30 min.
     pub letters_per_hour: u32,
 }
 

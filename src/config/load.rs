@@ -79,6 +79,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         data_dir: given.top("data_dir").unwrap_or_else(|| PathBuf::from("./data")),
         server: given.section(mode),
         web: given.section(mode),
+        apps: given.section(mode),
         database: given.section(mode),
         objects: given.section(mode),
         mail: given.section(mode),
@@ -86,6 +87,9 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         passkeys: given.section(mode),
         sessions: given.section(mode),
         limits: given.section(mode),
+        guessing: given.section(mode),
+        challenges: given.section(mode),
+        devices: given.section(mode),
         uploads: given.section(mode),
         work: given.section(mode),
         log: given.section(mode),
@@ -113,7 +117,7 @@ fn gather(source: &Source, problems: &mut Problems) -> Dict {
         figment = figment.merge((key, value));
     }
     for (key, value) in &source.flags {
-        figment = figment.merge((qualified(key), scalar(value)));
+        figment = figment.merge((qualified(key), scalar(key, value)));
     }
     match figment.extract::<Dict>() {
         Ok(given) => given,
@@ -139,15 +143,18 @@ fn environment(problems: &mut Problems) -> BTreeMap<String, Value> {
             },
             // `config` names the TOML file itself; it was read already.
             None if key == "config" => {}
-            None => drop(plain.insert(qualified(&key), scalar(&value))),
+            None => drop(plain.insert(qualified(&key), scalar(&key, &value))),
         }
     }
     files.extend(plain);
     files
 }
 
-/// Numbers and booleans as such, everything else as text.
-fn scalar(text: &str) -> Value {
+/// Numbers and booleans as such, everything else as text; so is a password, whatever it looks like.
+fn scalar(key: &str, text: &str) -> Value {
+    if key.ends_with("password") || key.ends_with("secret") {
+        return Value::from(text);
+    }
     if let Ok(number) = text.parse::<i64>() {
         return Value::from(number);
     }
@@ -270,6 +277,13 @@ mod tests {
         assert_eq!(config.server.trusted_proxies, Some(Vec::new()), "none, and said so");
         let config = with_flags(&[("server.trusted_proxies", "10.0.0.0/8")]).unwrap();
         assert_eq!(config.server.trusted_proxies.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_password_of_digits_is_a_password() {
+        let config = with_flags(&[("mail.username", "backline"), ("mail.password", "0042")]).unwrap();
+        let password = config.mail.password.unwrap();
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&password), "0042");
     }
 
     #[test]

@@ -6,7 +6,11 @@
 //! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. A variable that ends in
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
+mod apps;
+mod challenges;
 mod database;
+mod devices;
+mod guessing;
 mod limits;
 mod load;
 mod log;
@@ -25,11 +29,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    apps::AppsConfig,
+    challenges::{ChallengeKind, ChallengesConfig},
     database::DatabaseConfig,
+    devices::DevicesConfig,
+    guessing::GuessingConfig,
     limits::LimitsConfig,
     load::{Problem, Problems, Source, load},
     log::{LogConfig, LogFormat},
-    mail::MailConfig,
+    mail::{MailConfig, Relay, RelayTls},
     objects::ObjectsConfig,
     passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
@@ -74,6 +82,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub server: ServerConfig,
     pub web: WebConfig,
+    pub apps: AppsConfig,
     pub database: DatabaseConfig,
     pub objects: ObjectsConfig,
     pub mail: MailConfig,
@@ -81,6 +90,9 @@ pub struct Config {
     pub passkeys: PasskeysConfig,
     pub sessions: SessionsConfig,
     pub limits: LimitsConfig,
+    pub guessing: GuessingConfig,
+    pub challenges: ChallengesConfig,
+    pub devices: DevicesConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub log: LogConfig,
@@ -101,6 +113,16 @@ impl Config {
             Some(url) => url.to_string(),
             None => format!("file://{}", self.data_dir.join("objects").display()),
         }
+    }
+
+    /// Where letters go when no mail server is configured.
+    pub fn mail_dir(&self) -> PathBuf {
+        self.data_dir.join("mail")
+    }
+
+    /// The folder of the server's own keys.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.data_dir.join("keys")
     }
 
     /// The base of links in letters and of download URLs, without a slash at its end.

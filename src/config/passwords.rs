@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Mode, Problems, Section};
 
@@ -17,11 +19,31 @@ pub struct PasswordsConfig {
     /// A list of passwords to refuse, besides the built-in one: plain lines, or sorted `SHA1HEX:COUNT` lines. May be
     /// replaced, by renaming another file over it, without a restart.
     pub breached_file: Option<PathBuf>,
+    /// Keys that every hash is mixed with, so that a stolen database alone cannot be guessed at: 32 bytes in base64 each,
+    /// between spaces or lines. The first makes, all open; one that hashes were made with must stay. Best given as
+    /// `BACKLINE_PASSWORDS_PEPPER_FILE`.
+    #[serde(serialize_with = "hidden")]
+    pub pepper: Option<SecretString>,
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+/// Serialised only to find the defaults; a secret never leaves.
+fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_none()
+}
+
+impl PasswordsConfig {
+    /// The keys of `pepper`; `None` if one is malformed.
+    pub fn peppers(&self) -> Option<Vec<[u8; 32]>> {
+        let text = self.pepper.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+        let keys = text.split_whitespace();
+        keys.map(|key| BASE64_STANDARD.decode(key).ok().and_then(|bytes| bytes.try_into().ok())).collect()
+    }
 }
 
 impl Default for PasswordsConfig {
     fn default() -> Self {
-        Self { memory_kib: 19 * 1024, passes: 2, permits: 0, breached_file: None }
+        Self { memory_kib: 19 * 1024, passes: 2, permits: 0, breached_file: None, pepper: None }
     }
 }
 
@@ -32,6 +54,10 @@ impl Section for PasswordsConfig {
     const NAME: &'static str = "passwords";
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
+        let given = self.pepper.is_some();
+        if self.peppers().is_none_or(|keys| given && keys.is_empty()) {
+            problems.add("passwords.pepper", "must be keys of 32 bytes in base64, the newest first");
+        }
         if mode == Mode::Test {
             return;
         }

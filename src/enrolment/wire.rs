@@ -125,6 +125,8 @@ pub fn opening(message: &pb::BeginPasskeyLoginRequest) -> Result<Opening, Status
             transport: transport?,
             proven: None,
             rehashed: None,
+            device: None,
+            is_news: None,
         })
     })
 }

@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::kernel::{
     Digest, Timestamp,
-    ids::{AccountId, AttemptId, SessionId},
+    ids::{AccountId, AttemptId, DeviceId, SessionId},
 };
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -19,6 +19,10 @@ pub struct Model {
     pub account_id: Option<AccountId>,
     /// Keyed HMAC of the normalised identifier: counts attempts on unknown addresses without keeping them.
     pub identifier_mac: Digest,
+    /// What the attempt counts for: the identifier's MAC for strangers, a MAC of identifier and device for a known device.
+    pub counter: Digest,
+    /// The known device that it was made on.
+    pub device_id: Option<DeviceId>,
     /// The peer's address in full.
     pub address: String,
     /// The peer's address prefix, as limits count it.
@@ -29,6 +33,8 @@ pub struct Model {
     pub session_id: Option<SessionId>,
     /// Known to us; the caller hears less.
     pub result: Outcome,
+    /// What the limits count, which follows from `result`; `None` counts for nothing.
+    pub verdict: Option<Verdict>,
     pub created_at: Timestamp,
 }
 
@@ -44,11 +50,44 @@ pub enum Outcome {
     /// The right password of a registration that waits for its mailbox.
     NotVerified,
     Suspended,
-    /// Refused before the password was looked at.
+    /// Too many failures just before: no password was right.
     Locked,
+    /// Too many failures in a row: no password is right until it is reset.
+    PasswordOff,
+    /// Refused before the password was looked at.
     ChallengeRequired,
     /// The hashing pool was full.
     Capacity,
+    /// The right password; a second factor was asked for.
+    FactorRequired,
+    /// The right password, and then a wrong second factor.
+    WrongFactor,
+}
+
+impl Outcome {
+    /// How the limits on guessing passwords count it.
+    pub const fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Succeeded => Some(Verdict::Right),
+            Self::WrongCredentials | Self::UnknownAccount => Some(Verdict::Wrong),
+            Self::NotVerified
+            | Self::Suspended
+            | Self::Locked
+            | Self::PasswordOff
+            | Self::ChallengeRequired
+            | Self::Capacity
+            | Self::FactorRequired
+            | Self::WrongFactor => None,
+        }
+    }
+}
+
+/// What an attempt counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Verdict {
+    Right,
+    Wrong,
 }
 
 super::displays_as_stored!(Outcome);

@@ -6,6 +6,7 @@
 
 pub mod caller;
 pub mod clock;
+pub mod deadline;
 pub mod dice;
 pub mod digest;
 pub mod email;

@@ -32,11 +32,6 @@ impl StoredHash {
         Self(text.into())
     }
 
-    /// The hash of no password: nobody signs in by password until one is set.
-    pub fn none() -> Self {
-        Self("!".to_owned())
-    }
-
     pub fn phc(&self) -> &str {
         &self.0
     }

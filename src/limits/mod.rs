@@ -12,7 +12,7 @@ use crate::{
     app::App,
     cache::Limit,
     config::LimitsConfig,
-    kernel::{Digest, EmailAddress},
+    kernel::{Digest, EmailAddress, Facts},
     rpc::limit::{self, Admitted, Class, Exceeded, Payer},
 };
 
@@ -41,7 +41,7 @@ impl limit::Limit for Calls {
             Payer::Address(address) => address.prefix(),
             Payer::Account(account) => account.to_string(),
         };
-        let count = take(&self.app, &self.key, scope, limit, payer.as_bytes()).await?;
+        let count = take(&self.app, &self.key, scope, limit, &[payer.as_bytes()]).await?;
         let wants_challenge = class == Class::Costly && count > config.costly_challenge_per_hour;
         Ok(Admitted { wants_challenge })
     }
@@ -65,23 +65,58 @@ fn of(class: Class, config: &LimitsConfig) -> (&'static str, Limit) {
     (scope, Limit { most, window })
 }
 
-/// Counts one more letter that a stranger asks to be sent to this address, known or not.
+/// A letter that somebody asks to be sent to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Registration,
+    Reset,
+    EmailChange,
+}
+
+impl Asked {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::Reset => "reset",
+            Self::EmailChange => "email change",
+        }
+    }
+
+    /// A reset's window is its link's life: whoever has used it up holds a link that works.
+    const fn window(self) -> Duration {
+        match self {
+            Self::Registration | Self::EmailChange => HOUR,
+            Self::Reset => Duration::from_mins(30),
+        }
+    }
+}
+
+/// Others may ask for this many times the letters of one asker.
+const ASKERS: u32 = 4;
+
+/// Counts one more letter to this address, known or not.
 ///
-/// To be asked before the address is looked up: the refusal must not tell whether somebody has it.
+/// To be asked before the address is looked up: the refusal must not tell whether somebody has it. What one asker may is
+/// counted apart from what all may, so that nobody uses up another's letters from one place.
 ///
 /// # Errors
-/// [`Exceeded`], when the mailbox has had enough for an hour.
-pub async fn letter(app: &App, to: &EmailAddress) -> Result<(), Exceeded> {
-    let limit = Limit { most: app.config.limits.letters_per_hour, window: HOUR };
-    take(app, &key(app), "letters", limit, to.expose().as_bytes()).await.map(drop)
+/// [`Exceeded`], when the mailbox has had enough.
+pub async fn letter(app: &App, by: &Facts, asked: Asked, to: &EmailAddress) -> Result<(), Exceeded> {
+    let (most, window, key) = (app.config.limits.letters_per_hour, asked.window(), key(app));
+    let (to, prefix) = (to.expose().as_bytes(), by.address.prefix());
+    let mine: [&[u8]; 3] = [asked.name().as_bytes(), to, prefix.as_bytes()];
+    take(app, &key, "letters", Limit { most, window }, &mine).await?;
+    let all = Limit { most: most.saturating_mul(ASKERS), window };
+    take(app, &key, "letters", all, &mine[..2]).await.map(drop)
 }
 
 fn key(app: &App) -> [u8; 32] {
     app.keys.derived("limits")
 }
 
-async fn take(app: &App, key: &[u8; 32], scope: &'static str, limit: Limit, payer: &[u8]) -> Result<u32, Exceeded> {
-    let window = Digest::mac(key, &[scope.as_bytes(), payer]);
+async fn take(app: &App, key: &[u8; 32], scope: &'static str, limit: Limit, payer: &[&[u8]]) -> Result<u32, Exceeded> {
+    let parts: Vec<&[u8]> = std::iter::once(scope.as_bytes()).chain(payer.iter().copied()).collect();
+    let window = Digest::mac(key, &parts);
     app.cache.take(&window, limit, app.clock.now()).await.map_err(|retry_after| {
         metrics::counter!("backline_rate_limited_total", "scope" => scope).increment(1);
         Exceeded { scope, limit: limit.most, retry_after }

@@ -1,17 +1,6 @@
-//! What letters say. The templates are compiled in; each letter has a subject, a text and an HTML form.
+//! Every letter there is, and what it tells.
 
-use anyhow::Context;
-use lettre::message::{
-    Body, Mailbox, MultiPart, SinglePart,
-    header::{ContentTransferEncoding, ContentType},
-};
-use minijinja::{Environment, UndefinedBehavior, context};
-use time::OffsetDateTime;
-
-use crate::kernel::{EmailAddress, Timestamp};
-
-/// Longest line that SMTP carries, without its end (RFC 5322, 2.1.1).
-const MAX_LINE: usize = 998;
+use minijinja::{Value, context};
 
 /// Every letter there is, with what it tells.
 #[derive(Clone)]
@@ -94,129 +83,73 @@ pub enum Letter {
     },
 }
 
-/// A letter ready to go: an RFC 5322 message.
-#[derive(Clone)]
-pub struct Rendered {
-    pub kind: &'static str,
-    pub message: Vec<u8>,
-}
-
-macro_rules! templates {
-    ($($kind:literal),*) => {
-        &[$(
-            (concat!($kind, ".subject.txt"), include_str!(concat!("templates/", $kind, "/subject.txt"))),
-            (concat!($kind, ".txt"), include_str!(concat!("templates/", $kind, "/body.txt"))),
-            (concat!($kind, ".html"), include_str!(concat!("templates/", $kind, "/body.html"))),
-        )*]
-    };
-}
-
-const TEMPLATES: &[(&str, &str)] = templates![
-    "verify_email",
-    "address_known",
-    "welcome",
-    "reset_password",
-    "password_changed",
-    "confirm_email_change",
-    "email_changed",
-    "new_device",
-    "login_locked",
-    "factor_added",
-    "factor_removed",
-    "export_ready",
-    "deletion_started",
-    "deletion_cancelled",
-    "session_reused",
-    "application_decided",
-    "submission_decided"
-];
-const FRAME: (&str, &str) = ("frame.html", include_str!("templates/frame.html"));
-
-/// Writes letters.
-#[derive(Debug)]
-pub struct Office {
-    templates: Environment<'static>,
-    from: Mailbox,
-}
-
-impl Office {
-    /// # Errors
-    /// When the sender or a template is malformed: a mistake that the first start shows.
-    pub fn new(from: &str) -> anyhow::Result<Self> {
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_keep_trailing_newline(true);
-        for (name, source) in TEMPLATES.iter().chain([&FRAME]) {
-            templates.add_template(name, source).with_context(|| format!("the template {name}"))?;
+impl Letter {
+    /// The folder of its templates; also what the database calls it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::VerifyEmail { .. } => "verify_email",
+            Self::AddressKnown { .. } => "address_known",
+            Self::Welcome { .. } => "welcome",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::ConfirmEmailChange { .. } => "confirm_email_change",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::NewDevice { .. } => "new_device",
+            Self::LoginLocked { .. } => "login_locked",
+            Self::FactorAdded { .. } => "factor_added",
+            Self::FactorRemoved { .. } => "factor_removed",
+            Self::ExportReady => "export_ready",
+            Self::DeletionStarted { .. } => "deletion_started",
+            Self::DeletionCancelled => "deletion_cancelled",
+            Self::SessionReused { .. } => "session_reused",
+            Self::ApplicationDecided { .. } => "application_decided",
+            Self::SubmissionDecided { .. } => "submission_decided",
         }
-        Ok(Self { templates, from: from.parse().context("mail.from is no sender")? })
     }
 
-    /// Writes a letter to one address.
-    ///
-    /// # Errors
-    /// When a template wants what the letter does not tell, or the address fits no header.
-    pub fn write(
-        &self,
-        letter: &Letter,
-        to: &EmailAddress,
-        message_id: &str,
-        at: Timestamp,
-    ) -> anyhow::Result<Rendered> {
-        let (kind, facts) = match letter {
-            Letter::VerifyEmail { link, code } => ("verify_email", context! { link, code }),
-            Letter::AddressKnown { sign_in } => ("address_known", context! { sign_in }),
-            Letter::Welcome { sign_in } => ("welcome", context! { sign_in }),
-            Letter::ResetPassword { link, code } => ("reset_password", context! { link, code }),
-            Letter::PasswordChanged { undo } => ("password_changed", context! { undo }),
-            Letter::ConfirmEmailChange { link, code, new_address } => {
-                ("confirm_email_change", context! { link, code, new_address })
+    /// What its templates may say. Whatever people typed is on one line, but for notes, which are paragraphs.
+    pub(super) fn facts(&self) -> Value {
+        match self {
+            Self::VerifyEmail { link, code } => context! { link, code },
+            Self::AddressKnown { sign_in } => context! { sign_in },
+            Self::Welcome { sign_in } => context! { sign_in },
+            Self::ResetPassword { link, code } => context! { link, code },
+            Self::PasswordChanged { undo } => context! { undo },
+            Self::ConfirmEmailChange { link, code, new_address } => {
+                context! { link, code, new_address => new_address.as_deref().map(line) }
             }
-            Letter::EmailChanged { new_address, undo } => ("email_changed", context! { new_address, undo }),
-            Letter::NewDevice { device_name, network, at, undo } => {
-                ("new_device", context! { device_name, network, at, undo })
+            Self::EmailChanged { new_address, undo } => {
+                context! { new_address => new_address.as_deref().map(line), undo }
             }
-            Letter::LoginLocked { until_reset, unlock } => ("login_locked", context! { until_reset, unlock }),
-            Letter::FactorAdded { factor, undo } => ("factor_added", context! { factor, undo }),
-            Letter::FactorRemoved { factor, undo } => ("factor_removed", context! { factor, undo }),
-            Letter::ExportReady => ("export_ready", context! {}),
-            Letter::DeletionStarted { purge_date, undo } => ("deletion_started", context! { purge_date, undo }),
-            Letter::DeletionCancelled => ("deletion_cancelled", context! {}),
-            Letter::SessionReused { device_name, undo } => ("session_reused", context! { device_name, undo }),
-            Letter::ApplicationDecided { stage_name, approved, note } => {
-                ("application_decided", context! { stage_name, approved, note })
+            Self::NewDevice { device_name, network, at, undo } => {
+                context! { device_name => line(device_name), network => line(network), at => line(at), undo }
             }
-            Letter::SubmissionDecided { title, decision, note } => {
-                ("submission_decided", context! { title, decision, note })
+            Self::LoginLocked { until_reset, unlock } => context! { until_reset, unlock },
+            Self::FactorAdded { factor, undo } => context! { factor => line(factor), undo },
+            Self::FactorRemoved { factor, undo } => context! { factor => line(factor), undo },
+            Self::DeletionStarted { purge_date, undo } => context! { purge_date => line(purge_date), undo },
+            Self::SessionReused { device_name, undo } => context! { device_name => line(device_name), undo },
+            Self::ApplicationDecided { stage_name, approved, note } => {
+                context! { stage_name => line(stage_name), approved, note => paragraphs(note) }
             }
-        };
-        let part = |ending: &str| self.templates.get_template(&format!("{kind}{ending}"))?.render(&facts);
-        let sent_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.micros()) * 1000)?;
-        let message = lettre::Message::builder()
-            .from(self.from.clone())
-            .to(to.expose().parse().map(|address| Mailbox::new(None, address))?)
-            .subject(part(".subject.txt")?.trim())
-            .message_id(Some(format!("<{message_id}@backline>")))
-            .date(sent_at.into())
-            .header(lettre::message::header::MIME_VERSION_1_0)
-            .multipart(
-                MultiPart::alternative()
-                    .boundary(format!("part-{message_id}"))
-                    .singlepart(single(ContentType::TEXT_PLAIN, part(".txt")?))
-                    .singlepart(single(ContentType::TEXT_HTML, part(".html")?)),
-            )?;
-        Ok(Rendered { kind, message: message.formatted() })
+            Self::SubmissionDecided { title, decision, note } => {
+                context! { title => line(title), decision, note => paragraphs(note) }
+            }
+            Self::ExportReady | Self::DeletionCancelled => context! {},
+        }
     }
 }
 
-/// A part of a letter. Plain ASCII goes as it is (lettre would break its longer lines), so that a link in an `.eml` file
-/// can be read and copied.
-fn single(kind: ContentType, text: String) -> SinglePart {
-    let readable = text.is_ascii() && !text.contains(['\0', '\r']) && text.lines().all(|line| line.len() <= MAX_LINE);
-    let body = if readable {
-        Body::dangerous_pre_encoded(text.replace('\n', "\r\n").into_bytes(), ContentTransferEncoding::SevenBit)
-    } else {
-        Body::new(text)
-    };
-    SinglePart::builder().header(kind).body(body)
+/// The longest line of anybody's: an e-mail address.
+const LONGEST: usize = 254;
+
+/// Text on one line: nothing that somebody called himself can begin a header or a paragraph of ours.
+pub(super) fn line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+}
+
+/// Text on several lines, without other control characters.
+fn paragraphs(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }

@@ -1,14 +1,20 @@
 //! Sending what was posted.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::letters;
+use super::letters::{self, End};
 use crate::{
     app::App,
     entity::letter::State,
     jobs::{Job, JobError},
     kernel::ids::LetterId,
+    mail::MailError,
 };
+
+/// How long a letter is tried again: as long as mail servers do (RFC 5321, 4.5.4.1).
+const TRIED_FOR: Duration = Duration::from_hours(4 * 24);
 
 /// Hands one letter to the mailer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,15 +26,26 @@ impl Job for SendLetter {
     const NAME: &'static str = "notifications.send_letter";
     const PRIORITY: i64 = 10;
 
-    /// May run twice: the mailer delivers a letter's id once, and a sent letter is left alone.
+    /// May run twice: a sent letter is left alone, and what a lost acknowledgement sends again has the same id.
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let found = letters::find(&app.db, self.letter).await.map_err(JobError::retry)?;
-        let Some(sealed) = found.filter(|letter| letter.state == State::Queued).and_then(|letter| letter.sealed) else {
-            return Ok(());
-        };
-        let message = app.sealer.open(&letters::place(self.letter), &sealed);
+        let Some(letter) = found.filter(|letter| letter.state == State::Queued) else { return Ok(()) };
+        let Some(sealed) = &letter.sealed else { return Ok(()) };
+        let message = app.sealer.open(&letters::place(self.letter), sealed);
         let message = message.ok_or_else(|| JobError::fail("the letter does not open under the vault keys"))?;
-        app.mailer.send(&self.letter.to_string(), &message).await.map_err(JobError::retry)?;
-        letters::update_sent(&app.db, self.letter, app.clock.now()).await.map_err(JobError::retry)
+        let now = app.clock.now();
+        let end = match app.mailer.send(&self.letter.to_string(), &message).await {
+            Ok(()) => End::Sent(now),
+            Err(error @ MailError::Away(_)) if now.since(letter.created_at) < TRIED_FOR => {
+                return Err(JobError::retry(error));
+            }
+            Err(error) => {
+                tracing::warn!(letter.id = %letter.id, letter.kind = letter.kind, %error, "a letter was given up");
+                End::Abandoned
+            }
+        };
+        let outcome = if matches!(end, End::Sent(_)) { "sent" } else { "abandoned" };
+        metrics::counter!("backline_letters_total", "kind" => letter.kind, "outcome" => outcome).increment(1);
+        letters::update_ended(&app.db, self.letter, end).await.map_err(JobError::retry)
     }
 }

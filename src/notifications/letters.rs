@@ -19,6 +19,9 @@ use crate::{
     mail::Letter,
 };
 
+/// The language of all letters, until there are templates in another.
+const LOCALE: &str = "en";
+
 /// Writes a letter and queues it, in the caller's transaction.
 ///
 /// `key` names the occasion: a second letter with the same key is not written.
@@ -30,7 +33,7 @@ pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter:
     let id = LetterId::new(now, &app.dice);
     let rendered = app
         .office
-        .write(letter, to, &id.to_string(), now)
+        .write(letter, LOCALE, to, &id.to_string(), now)
         .map_err(|error| DbErr::Custom(format!("a letter could not be written: {error:#}")))?;
     let row = ActiveModel {
         id: Set(id),
@@ -57,11 +60,22 @@ pub(super) async fn find(db: &impl ConnectionTrait, id: LetterId) -> Result<Opti
     Entity::find_by_id(id).one(db).await
 }
 
-/// Notes that a letter is out, and forgets its text.
-pub(super) async fn update_sent(db: &Db, id: LetterId, at: Timestamp) -> Result<(), DbErr> {
+/// What became of a letter.
+pub(super) enum End {
+    Sent(Timestamp),
+    /// The mail server will not have it.
+    Abandoned,
+}
+
+/// Notes the end of a letter, and forgets its text.
+pub(super) async fn update_ended(db: &Db, id: LetterId, end: End) -> Result<(), DbErr> {
+    let (state, sent_at) = match end {
+        End::Sent(at) => (State::Sent, Some(at)),
+        End::Abandoned => (State::Abandoned, None),
+    };
     Entity::update_many()
-        .col_expr(Column::State, Expr::value(State::Sent.to_value()))
-        .col_expr(Column::SentAt, Expr::value(at))
+        .col_expr(Column::State, Expr::value(state.to_value()))
+        .col_expr(Column::SentAt, Expr::value(sent_at))
         .col_expr(Column::Sealed, Expr::value(Option::<Vec<u8>>::None))
         .filter(Column::Id.eq(id))
         .filter(Column::State.eq(State::Queued))

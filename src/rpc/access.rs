@@ -105,6 +105,9 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::SessionGetSession | Rpc::SessionListSessions => signed_in(Read),
         Rpc::SessionLogout | Rpc::SessionRevokeSession | Rpc::SessionUpdateSession => signed_in(Write),
         Rpc::SessionWatchSession => signed_in(Watch),
+        Rpc::SessionGetChallenge => anyone(Read),
+        Rpc::SessionListDevices => signed_in(Read),
+        Rpc::SessionForgetDevice => signed_in(Write).fresh(),
 
         Rpc::FactorListFactors => signed_in(Read),
         Rpc::FactorBeginTotpEnrollment | Rpc::FactorBeginPasskeyRegistration => signed_in(Write).fresh(),

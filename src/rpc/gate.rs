@@ -31,7 +31,7 @@ use super::{
     limit::{self, Limit, Payer},
     outcome,
 };
-use crate::kernel::{Caller, Facts};
+use crate::kernel::{Caller, Facts, deadline};
 
 /// When a call arrived. Put into the extensions by the accept loop: waiting for anything counts.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +171,8 @@ impl Shared {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
         S::Future: Send,
     {
-        let handler = tokio::spawn(self.tasks.track_future(serve(inner, request).in_current_span()));
+        let work = deadline::until(deadline, serve(inner, request)).in_current_span();
+        let handler = tokio::spawn(self.tasks.track_future(work));
         match tokio::time::timeout_at(deadline, handler).await {
             Ok(Ok(response)) => response,
             Ok(Err(join)) => {

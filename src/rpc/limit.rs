@@ -40,7 +40,7 @@ pub const fn class(rpc: Rpc) -> Class {
     match (rpc, access::of(rpc)) {
         (Rpc::SessionLogin, _) => Class::Login,
         (Rpc::SessionRefreshSession, _) => Class::Refresh,
-        (Rpc::AccountRegister | Rpc::AccountResendVerification, _) => Class::Costly,
+        (Rpc::AccountRegister | Rpc::AccountResendVerification | Rpc::AccountStartPasswordReset, _) => Class::Costly,
         (_, Access { who: Who::Anyone, cost: Cost::Read, .. }) => Class::OpenRead,
         (_, Access { who: Who::Anyone, .. }) => Class::Try,
         (_, Access { cost: Cost::Read, .. }) => Class::Read,

@@ -5,7 +5,10 @@ use subtle::ConstantTimeEq;
 use tonic::Status;
 
 use super::{Fields, Refusal, Rpc, fields};
-use crate::kernel::{Digest, ids::AccountId};
+use crate::{
+    kernel::{Digest, ids::AccountId},
+    vault::{Key, Ring},
+};
 
 /// Rows of a page when the client does not say.
 pub const DEFAULT_SIZE: u64 = 50;
@@ -53,12 +56,12 @@ pub struct Query<'a> {
 /// Makes and opens page tokens.
 #[derive(Clone)]
 pub struct Pages {
-    key: [u8; 32],
+    keys: Ring,
 }
 
 impl Pages {
-    pub fn new(key: [u8; 32]) -> Self {
-        Self { key }
+    pub fn new(keys: Ring) -> Self {
+        Self { keys }
     }
 
     /// Reads `page_size` and `page_token`.
@@ -82,7 +85,7 @@ impl Pages {
     /// The token for what follows `next`; empty at the end.
     pub fn token(&self, query: Query<'_>, next: Option<Vec<u8>>) -> String {
         next.map_or_else(String::new, |mut key| {
-            let tag = self.tag(query, &key);
+            let tag = tag(&self.keys.active(), query, &key);
             key.extend_from_slice(&tag);
             BASE64_URL_SAFE_NO_PAD.encode(key)
         })
@@ -91,17 +94,19 @@ impl Pages {
     fn open(&self, query: Query<'_>, token: &str) -> Result<Vec<u8>, Refusal> {
         let mut key = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| Refusal::PageTokenInvalid)?;
         let split = key.len().checked_sub(TAG_BYTES).ok_or(Refusal::PageTokenInvalid)?;
-        let tag = key.split_off(split);
-        if bool::from(tag.ct_eq(&self.tag(query, &key))) { Ok(key) } else { Err(Refusal::PageTokenInvalid) }
+        let given = key.split_off(split);
+        let ours = self.keys.find(|with| given.ct_eq(&tag(with, query, &key)).into());
+        if ours.is_some() { Ok(key) } else { Err(Refusal::PageTokenInvalid) }
     }
+}
 
-    fn tag(&self, query: Query<'_>, key: &[u8]) -> [u8; TAG_BYTES] {
-        let caller = query.caller.map(|id| uuid::Uuid::from(id).into_bytes()).unwrap_or_default();
-        let mac = Digest::mac(&self.key, &[query.rpc.path().as_bytes(), &caller, query.filter.as_bytes(), key]);
-        let mut tag = [0; TAG_BYTES];
-        tag.copy_from_slice(&mac.as_bytes()[..TAG_BYTES]);
-        tag
-    }
+/// Binds a sort key to its query.
+fn tag(with: &Key, query: Query<'_>, key: &[u8]) -> [u8; TAG_BYTES] {
+    let caller = query.caller.map(|id| uuid::Uuid::from(id).into_bytes()).unwrap_or_default();
+    let mac = Digest::mac(with.bytes(), &[query.rpc.path().as_bytes(), &caller, query.filter.as_bytes(), key]);
+    let mut tag = [0; TAG_BYTES];
+    tag.copy_from_slice(&mac.as_bytes()[..TAG_BYTES]);
+    tag
 }
 
 impl std::fmt::Debug for Pages {
@@ -146,18 +151,18 @@ mod tests {
 
     #[test]
     fn a_token_opens_only_for_its_own_query() {
-        let pages = Pages::new([1; 32]);
+        let pages = Pages::new(Ring::fixed(&[[1; 32]]));
         let token = pages.token(query("a"), Some(vec![1, 2, 3]));
         assert_eq!(pages.read(query("a"), 0, &token).unwrap().after, [1, 2, 3]);
         assert!(pages.read(query("b"), 0, &token).is_err());
-        assert!(Pages::new([2; 32]).read(query("a"), 0, &token).is_err());
+        assert!(Pages::new(Ring::fixed(&[[2; 32]])).read(query("a"), 0, &token).is_err());
         assert!(pages.read(query("a"), 0, "nonsense").is_err());
         assert!(pages.read(query("a"), 0, &token[1..]).is_err());
     }
 
     #[test]
     fn sizes_are_lowered_but_never_negative() {
-        let pages = Pages::new([1; 32]);
+        let pages = Pages::new(Ring::fixed(&[[1; 32]]));
         assert_eq!(pages.read(query(""), 0, "").unwrap().size, DEFAULT_SIZE);
         assert_eq!(pages.read(query(""), 100_000, "").unwrap().size, MAX_SIZE);
         assert!(pages.read(query(""), -1, "").is_err());

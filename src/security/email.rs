@@ -22,6 +22,7 @@ use crate::{
         Caller, EmailAddress, Facts, Principal,
         ids::{AccountId, EmailChangeId, Id},
     },
+    limits::{self, Asked},
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// How long the links confirm a change.
-const LINK_LIFE: Duration = Duration::from_hours(24);
+const LINK_LIFE: Duration = Duration::from_mins(30);
 
 /// How far a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub async fn start(
     if account.email == new_email {
         return Err(Error::SameAddress);
     }
+    limits::letter(app, &caller.facts, Asked::EmailChange, &new_email).await?;
     let taken = accounts::find_by_email(&app.db, &new_email).await?.is_some();
     let now = app.clock.now();
     let change = email_change::Model {

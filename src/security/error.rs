@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation};
 use crate::{
     accounts::password::Rejected,
     pb::ErrorReason,
-    rpc::{Fault, Refusal, fault},
+    rpc::{Fault, Refusal, fault, limit::Exceeded},
     sessions,
     vault::Full,
 };
@@ -22,6 +22,8 @@ pub enum Error {
     WrongPassword,
     #[error("the current password was wrong too often; wait as told")]
     TooManyTries { limit: i64, retry_after: Duration },
+    #[error("the mailbox has been sent enough letters for now; wait as told")]
+    TooManyLetters(#[from] Exceeded),
     #[error("the link or code is wrong, was used, or is too old; ask for a new letter")]
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
@@ -50,7 +52,7 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
             Self::WrongPassword => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
-            Self::TooManyTries { .. } => (Code::ResourceExhausted, ErrorReason::RateLimited),
+            Self::TooManyTries { .. } | Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
             Self::FactorWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
@@ -67,7 +69,10 @@ impl Fault for Error {
         let fact = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
         match self {
             Self::PasswordRejected(why) => why.facts(),
-            Self::TooManyTries { .. } => fact("scope", SCOPE),
+            Self::TooManyTries { limit, .. } => {
+                HashMap::from([("scope".to_owned(), SCOPE.to_owned()), ("limit".to_owned(), limit.to_string())])
+            }
+            Self::TooManyLetters(exceeded) => exceeded.facts(),
             Self::FactorWanted { methods } => step_up(methods).facts(),
             Self::Factor(error) => error.facts(),
             Self::AccountGone => fact("cause", "account_deleted"),
@@ -87,8 +92,9 @@ impl Fault for Error {
                 details.add_quota_failure_violation(SCOPE, format!("at most {limit} in the window"));
                 details.set_retry_info(Some(*retry_after));
             }
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(Duration::from_secs(2)));
+            Self::TooManyLetters(exceeded) => exceeded.describe(details),
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
             }
             _ => {}
         }

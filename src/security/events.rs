@@ -25,7 +25,7 @@ pub struct Seen {
 pub async fn list(app: &App, account: AccountId, before: AuditId, limit: u64) -> Result<Vec<Seen>, DbErr> {
     let mut rows = store::list_events(&app.db, account, Side::Subject, &WORDS, before, limit).await?;
     rows.extend(store::list_events(&app.db, account, Side::Actor, &WORDS, before, limit).await?);
-    rows.sort_by(|a, b| b.id.cmp(&a.id));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
 
     let sessions: Vec<_> =

@@ -20,14 +20,12 @@ use super::{
     undo,
 };
 use crate::{
-    accounts::{
-        page::{escaped, page, unavailable},
-        proof::{Shown, link_digest},
-    },
+    accounts::proof::{Shown, link_digest},
     app::App,
     factors::wire as factor,
     kernel::{Facts, Password},
-    rpc::{Fields, fault},
+    pages::{ask, escaped, page, spent, unavailable},
+    rpc::{Fault, Fields, fault},
 };
 
 /// `/reset`, `/email` and `/undo`, each with GET and POST.
@@ -80,13 +78,18 @@ async fn set_password(
             let why = format!("This password cannot be used: {why}.");
             page(StatusCode::BAD_REQUEST, "Choose another password", &password_form(&given.token, &why))
         }
-        Err(Some(Error::FactorWanted { .. } | Error::Factor(_))) => {
+        Err(Some(error)) if wants_factor(&error) => {
             let why =
                 "This account has a second factor: its code, or a recovery code, is wanted too. Codes serve once.";
-            page(StatusCode::BAD_REQUEST, "Choose a new password", &password_form(&given.token, why))
+            page(StatusCode::FORBIDDEN, "Your second factor is wanted too", &password_form(&given.token, why))
         }
         Err(error) => refusal(error),
     }
+}
+
+/// Whether another code may help.
+fn wants_factor(error: &Error) -> bool {
+    matches!(error, Error::FactorWanted { .. } | Error::Factor(_)) && error.database().is_none()
 }
 
 /// The code that was typed: six digits are an app's, anything else is a recovery code.
@@ -98,23 +101,21 @@ fn second(code: &str) -> Option<Second> {
 
 fn password_form(token: &str, why: &str) -> String {
     let why = if why.is_empty() { String::new() } else { format!("<p role=\"alert\">{}</p>", escaped(why)) };
-    form(
-        "/reset",
-        token,
-        &format!(
-            "{why}<p><label for=\"password\">New password, 12 characters or more</label><br>\
-             <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"new-password\" required></p>\
-             <p><label for=\"code\">Code of your second factor, only if you have one</label><br>\
-             <input id=\"code\" name=\"code\" autocomplete=\"one-time-code\"></p>"
-        ),
-        "Set the password",
+    format!(
+        "<form method=\"post\" action=\"/reset\">{why}\
+         <p><label for=\"password\">New password, 12 characters or more</label><br>\
+         <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"new-password\" required></p>\
+         <p><label for=\"code\">Code of your second factor, only if you have one</label><br>\
+         <input id=\"code\" name=\"code\" autocomplete=\"one-time-code\"></p>\
+         <input type=\"hidden\" name=\"token\" value=\"{}\"><button type=\"submit\">Set the password</button></form>",
+        escaped(token)
     )
 }
 
 async fn ask_email(Query(link): Query<Link>) -> Response {
-    let why = "<p>Press the button to agree that this account's address is changed. It happens when both addresses have \
-               agreed.</p>";
-    page(StatusCode::OK, "Confirm the change of address", &form("/email", &link.token, why, "Agree to the change"))
+    let text = "Press the button to agree that this account's address is changed. It happens when both addresses have \
+                agreed.";
+    ask("Confirm the change of address", text, "/email", &link.token, "Agree to the change")
 }
 
 async fn confirm_email(State(app): State<App>, Extension(facts): Extension<Facts>, Form(link): Form<Link>) -> Response {
@@ -133,9 +134,9 @@ async fn confirm_email(State(app): State<App>, Extension(facts): Extension<Facts
 }
 
 async fn ask_undo(Query(link): Query<Link>) -> Response {
-    let why = "<p>If it was not you who made the change, press the button: the change is taken back, every device is \
-               signed out, and where someone may know your password you get a letter to choose another.</p>";
-    page(StatusCode::OK, "Was it not you?", &form("/undo", &link.token, why, "Take it back"))
+    let text = "If it was not you who made the change, press the button: the change is taken back, every device is \
+                signed out, and where someone may know your password you get a letter to choose another.";
+    ask("Was it not you?", text, "/undo", &link.token, "Take it back")
 }
 
 async fn undo_change(State(app): State<App>, Extension(facts): Extension<Facts>, Form(link): Form<Link>) -> Response {
@@ -153,14 +154,6 @@ async fn undo_change(State(app): State<App>, Extension(facts): Extension<Facts>,
     }
 }
 
-fn form(path: &str, token: &str, body: &str, button: &str) -> String {
-    format!(
-        "<form method=\"post\" action=\"{path}\">{body}<input type=\"hidden\" name=\"token\" value=\"{}\">\
-         <button type=\"submit\">{button}</button></form>",
-        escaped(token)
-    )
-}
-
 /// Runs on a task of its own, as every handler that opens a transaction. `Err(None)` if the task did not finish.
 async fn on_its_own<T: Send + 'static>(
     act: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -173,11 +166,9 @@ async fn on_its_own<T: Send + 'static>(
 
 fn refusal(error: Option<Error>) -> Response {
     match error {
-        Some(Error::TokenInvalid | Error::AttemptsExhausted) => page(
-            StatusCode::BAD_REQUEST,
-            "This link does not work any more",
-            "<p>It was used before, is too old, or a newer letter has replaced it.</p>",
-        ),
+        Some(Error::TokenInvalid | Error::AttemptsExhausted) => {
+            spent("It was used before, is too old, or a newer letter has replaced it.")
+        }
         Some(error) => {
             tracing::error!(error = fault::causes(&error), "a page of a letter failed");
             unavailable()

@@ -41,7 +41,6 @@ pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Re
 
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
-    store::delete_password_tries(&tx, caller.session).await?;
     let ended = replace(&tx, app, &account, hash, Which::AllBut(caller.session), now).await?;
     let actor = Principal::Account(caller.account);
     let event = audit::Event::new(actor, "authn_password_change", "account", account.id)
@@ -60,6 +59,7 @@ async fn prove(app: &App, caller: &Caller, account: &account::Model, current: &P
     }
     let verdict = app.hasher.verify(current, Some(&account.password_hash)).await?;
     if verdict.matches {
+        store::delete_password_tries(&app.db, caller.session).await?;
         return Ok(());
     }
     let tx = app.db.begin_write().await?;
@@ -76,8 +76,8 @@ pub async fn judge(app: &App, account: &account::Model, new: &Password) -> Resul
     password::judge(app, new, person).await.map_err(Error::PasswordRejected)
 }
 
-/// Puts a new password in the place of the one that was read, ends sessions, voids what waits in mailboxes, and tells the
-/// owner. Returns how many sessions ended.
+/// Puts a new password in the place of the one that was read, ends sessions, voids what waits in mailboxes, forgets the
+/// guesses at the old one and the trust in devices, and tells the owner. Returns how many sessions ended.
 pub async fn replace(
     tx: &WriteTx,
     app: &App,
@@ -90,7 +90,12 @@ pub async fn replace(
         return Err(Error::Changed);
     }
     let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
+    sessions::devices::distrust(tx, account.id).await?;
+    sessions::password_reset(tx, app, account.id).await?;
     store::update_all_void(tx, account.id, now).await?;
+    // Guesses at the old password are void, and so is the trust in devices that were given with it.
+    sessions::password_reset(tx, app, account.id).await?;
+    sessions::devices::distrust(tx, account.id).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::PasswordChanged).await?;
     let key = format!("password_changed/{}/{}", account.id, now.micros());
     notifications::post(tx, app, &key, &account.email, &Letter::PasswordChanged { undo }).await?;

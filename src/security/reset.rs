@@ -22,6 +22,7 @@ use crate::{
         EmailAddress, Facts, Password, Principal,
         ids::{AccountId, FlowId, Id, ProofId, ResetId},
     },
+    limits::{self, Asked},
     mail::Letter,
     notifications,
     rpc::once::Record,
@@ -38,6 +39,7 @@ pub async fn start(
     email: EmailAddress,
     once: &impl Record<ResetId>,
 ) -> Result<ResetId, Error> {
+    limits::letter(app, facts, Asked::Reset, &email).await?;
     let account = accounts::find_by_email(&app.db, &email).await?.filter(has_password);
     let id = ResetId::new(app.clock.now(), &app.dice);
     let proof = Proof::throw(app);
@@ -71,11 +73,13 @@ pub(super) async fn deliver(app: &App, id: ProofId, proof: &Proof) -> Result<(),
         store::update_void(&tx, id, now).await?;
     } else {
         post(&tx, app, &account, id, proof).await?;
+        let event = audit::Event::new(Principal::System, "authn_password_reset_letter", "account", account.id);
+        audit::write(&tx, app, None, event).await?;
     }
     tx.commit().await
 }
 
-/// Sends a reset letter to an account's owner, whoever thought it necessary.
+/// Sends a reset letter to an account's owner, whoever thought it necessary and writes that down.
 ///
 /// # Errors
 /// When the database fails, and with it the whole transaction.
@@ -91,9 +95,7 @@ pub async fn send(tx: &WriteTx, app: &App, account: &account::Model) -> Result<(
 async fn post(tx: &WriteTx, app: &App, account: &account::Model, id: ProofId, proof: &Proof) -> Result<(), DbErr> {
     store::update_resets_void(tx, account.id, id, app.clock.now()).await?;
     let letter = Letter::ResetPassword { link: proof.link(app, "reset"), code: proof.spaced_code() };
-    notifications::post(tx, app, &format!("reset/{id}"), &account.email, &letter).await?;
-    let event = audit::Event::new(Principal::System, "authn_password_reset_letter", "account", account.id);
-    audit::write(tx, app, None, event).await
+    notifications::post(tx, app, &format!("reset/{id}"), &account.email, &letter).await
 }
 
 /// A second factor, shown beside the letter's proof.
@@ -110,7 +112,8 @@ pub struct Reset {
     pub second: Option<Second>,
 }
 
-/// Sets a new password for whoever shows the proof, and the second factor if there is one (ASVS 5.0, 6.4.3). Returns how many sessions ended: all there were.
+/// Sets a new password for whoever shows the proof, and the second factor if there is one (ASVS 5.0, 6.4.3). Returns how
+/// many sessions ended: all there were.
 pub async fn complete(app: &App, facts: &Facts, asked: Reset, once: &impl Record<usize>) -> Result<usize, Error> {
     let proof = proofs::find(app, asked.shown, &[Purpose::ResetPassword]).await?;
     let account = owner(app, proof.account_id).await?;

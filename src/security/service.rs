@@ -11,11 +11,12 @@ use super::{
 use crate::{
     accounts::{self, proof::RESEND_AFTER, registration, wire as account},
     app::App,
+    challenges::{self, Level, Solution},
     entity::account::Model,
     kernel::ids::{EmailChangeId, Id, RegistrationId, ResetId},
     pb::{self, account_service_server::AccountService},
     rpc::{
-        self, Refusal, Rpc, convert,
+        self, Refusal, Rpc, convert, limit,
         page::{self, Query, Slice},
     },
 };
@@ -30,6 +31,11 @@ impl AccountRpc {
     pub fn new(app: App) -> Self {
         Self { app }
     }
+
+    /// Wants a solved challenge, if there were many such calls. Within the act, so that a repeat needs no other.
+    async fn challenge(&self, wanted: bool, solution: Option<&Solution>) -> Result<(), Status> {
+        if wanted { Ok(challenges::require(&self.app, solution, Level::default()).await?) } else { Ok(()) }
+    }
 }
 
 #[tonic::async_trait]
@@ -38,11 +44,16 @@ impl AccountService for AccountRpc {
         let facts = rpc::facts(&request);
         let message = request.get_ref();
         let new = account::new_account(message)?;
+        let wanted = limit::wants_challenge(&request);
         let once = self.app.repeats.of(None, message, |id: &RegistrationId| pb::RegisterResponse {
             registration_id: id.to_string(),
             resend_after: Some(convert::duration(RESEND_AFTER)),
         })?;
-        once.run(&self.app.db, registration::register(&self.app, &facts, new, &once)).await
+        let register = async {
+            self.challenge(wanted, new.solution.as_ref()).await?;
+            registration::register(&self.app, &facts, new, &once).await.map_err(Status::from)
+        };
+        once.run(&self.app.db, register).await
     }
 
     async fn verify_email(
@@ -116,12 +127,17 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<pb::StartPasswordResetResponse>, Status> {
         let facts = rpc::facts(&request);
         let message = request.get_ref();
-        let email = wire::address("email", &message.email)?;
+        let (email, solution) = wire::forgotten(message)?;
+        let wanted = limit::wants_challenge(&request);
         let once = self.app.repeats.of(None, message, |id: &ResetId| pb::StartPasswordResetResponse {
             reset_id: id.to_string(),
             resend_after: Some(convert::duration(RESEND_AFTER)),
         })?;
-        once.run(&self.app.db, reset::start(&self.app, &facts, email, &once)).await
+        let start = async {
+            self.challenge(wanted, solution.as_ref()).await?;
+            reset::start(&self.app, &facts, email, &once).await.map_err(Status::from)
+        };
+        once.run(&self.app.db, start).await
     }
 
     async fn complete_password_reset(

@@ -176,8 +176,8 @@ pub async fn update_password_try(
 }
 
 /// Forgets a session's tries, once one was right.
-pub async fn delete_password_tries(tx: &WriteTx, session: SessionId) -> Result<(), DbErr> {
-    password_try::Entity::delete_by_id(session).exec(tx).await.map(drop)
+pub async fn delete_password_tries(db: &Db, session: SessionId) -> Result<(), DbErr> {
+    password_try::Entity::delete_by_id(session).exec(&db.write_one()).await.map(drop)
 }
 
 /// Deletes what nobody can use any more. Returns how many proofs.

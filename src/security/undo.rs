@@ -21,7 +21,7 @@ pub struct Outcome {
     pub reset_sent: bool,
 }
 
-/// Takes back the change that a link is about, and those made since. Ends every session.
+/// Takes back the change that a link is about, and those made since. Ends every session and forgets every device.
 pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Outcome>) -> Result<Outcome, Error> {
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
@@ -29,7 +29,10 @@ pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Ou
     let account = accounts::find(&tx, account).await?.filter(|found| can_be_mended(found, &changes));
     let account = account.ok_or(Error::TokenInvalid)?;
     let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
+    sessions::devices::forget_all(&tx, app, account.id).await?;
     store::update_all_void(&tx, account.id, now).await?;
+    // A stranger may stand between the password and the factor.
+    factors::void_flows(&tx, account.id).await?;
     let mut mended = Mended { account, mailbox_is_theirs: true };
     // The newest first, so that the oldest state is what stays.
     for change in changes.iter().rev() {
@@ -103,7 +106,7 @@ async fn close_password(tx: &WriteTx, app: &App, mended: &Mended, changes: &[Cha
     if changes.iter().all(|change| matches!(change, Change::SessionReused)) {
         return Ok(false);
     }
-    accounts::update_password_off(tx, mended.account.id, app.clock.now()).await?;
+    sessions::turn_password_off(tx, app, mended.account.id).await?;
     if mended.mailbox_is_theirs {
         reset::send(tx, app, &mended.account).await?;
     }

@@ -16,6 +16,7 @@ use crate::{
         proof::{Shown, link_digest},
         wire::shown,
     },
+    challenges::{self, Solution},
     entity::audit_event::ActorKind,
     factors::wire as factor,
     kernel::{
@@ -40,6 +41,14 @@ pub fn passwords(message: &pb::ChangePasswordRequest) -> Result<Passwords, Statu
     let current = password(&mut fields, "current_password", &message.current_password);
     let new = password(&mut fields, "new_password", &message.new_password);
     fields.finish(|| Some(Passwords { current, new }))
+}
+
+/// Whose password was forgotten, and the solution of a challenge, if one was wanted before.
+pub fn forgotten(message: &pb::StartPasswordResetRequest) -> Result<(EmailAddress, Option<Solution>), Status> {
+    let mut fields = Fields::default();
+    let email = fields.read("email", message.email.parse());
+    let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
+    fields.finish(|| Some((email?, solution)))
 }
 
 pub fn address(path: &str, typed: &str) -> Result<EmailAddress, Status> {

@@ -1,7 +1,8 @@
 //! Health that tells the truth about what we depend on.
 //!
 //! Without its database no service can do anything: all say `NOT_SERVING` once it has been away for a few seconds. Without
-//! the object store only the services that move bytes do; the server as a whole stays ready, degraded.
+//! the object store only the services that move bytes do; the server as a whole stays ready, degraded. So it is without its
+//! mail server: letters wait in the queue.
 
 use std::{
     sync::{
@@ -20,10 +21,12 @@ use tonic_health::{
 };
 use tracing::{info, warn};
 
-use crate::{app::App, rpc::list::ALL};
+use crate::{app::App, mail::Mailer, rpc::list::ALL};
 
 /// How often dependencies are asked.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often the mail server is asked: each time is a sign-in over there.
+const MAIL_EVERY: Duration = Duration::from_secs(30);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the database may be away before we say so: shorter gaps are ridden out by retries.
@@ -42,15 +45,18 @@ pub struct Health {
 struct State {
     database: AtomicBool,
     objects: AtomicBool,
+    mail: AtomicBool,
     draining: AtomicBool,
 }
 
 impl Health {
     /// Asks once, then follows on a task until `stop`.
     pub async fn start(app: App, stop: CancellationToken) -> Self {
-        let health = Self { reporter: HealthReporter::new(), state: Arc::default() };
+        let state = State { mail: AtomicBool::new(true), ..State::default() };
+        let health = Self { reporter: HealthReporter::new(), state: Arc::new(state) };
         let (database, objects) = ask(&app).await;
         health.publish(database, objects).await;
+        tokio::spawn(health.clone().follow_mail(app.mailer.clone(), stop.clone()));
         let following = health.clone();
         tokio::spawn(async move {
             let mut database_seen = Instant::now();
@@ -79,10 +85,11 @@ impl Health {
     }
 
     /// Each dependency by name, and whether it answers.
-    pub fn dependencies(&self) -> [(&'static str, bool); 2] {
+    pub fn dependencies(&self) -> [(&'static str, bool); 3] {
         [
             ("database", self.state.database.load(Ordering::Relaxed)),
             ("object_store", self.state.objects.load(Ordering::Relaxed)),
+            ("mail", self.state.mail.load(Ordering::Relaxed)),
         ]
     }
 
@@ -90,6 +97,22 @@ impl Health {
     pub async fn stop_serving(&self) {
         self.state.draining.store(true, Ordering::Relaxed);
         self.report().await;
+    }
+
+    /// Asks the mail server now and then: it may be slow, and nobody waits for it.
+    async fn follow_mail(self, mailer: Mailer, stop: CancellationToken) {
+        loop {
+            let answers = mailer.answers().await;
+            match (self.state.mail.swap(answers, Ordering::Relaxed), answers) {
+                (true, false) => warn!(part = "mail", "is away"),
+                (false, true) => info!(part = "mail", "answers"),
+                _ => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(MAIL_EVERY) => {}
+            }
+        }
     }
 
     async fn publish(&self, database: bool, objects: bool) {

@@ -1,15 +1,15 @@
 //! What every request brings and every HTTP answer carries.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
     Router,
     extract::{Request, State},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -21,6 +21,8 @@ use crate::{
     app::App,
     config::Config,
     kernel::{ClientAddress, Facts},
+    limits::Calls,
+    rpc::limit::{Class, Limit, Payer},
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -69,6 +71,22 @@ async fn follow(State(app): State<App>, mut request: Request, next: Next) -> Res
         }
     }
     response
+}
+
+/// Counts what the buttons of `pages` do like the methods that do the same: by the client's address.
+pub fn limited(pages: Router, calls: Arc<Calls>) -> Router {
+    pages.layer(middleware::from_fn_with_state(calls, count))
+}
+
+async fn count(State(calls): State<Arc<Calls>>, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<Facts>().map(|facts| facts.address);
+    if let (Method::POST, Some(address)) = (request.method().clone(), address)
+        && let Err(exceeded) = calls.admit(Class::Try, Payer::Address(address)).await
+    {
+        let wait = (exceeded.retry_after.as_secs() + 1).to_string();
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, wait)], exceeded.to_string()).into_response();
+    }
+    next.run(request).await
 }
 
 /// The request's id is the client's, if it is one we can log, or a new one.

@@ -2,6 +2,7 @@
 //!
 //! - `services`: all services behind the gate, with health and reflection
 //! - `http`: what is not gRPC, and what every HTTP answer carries
+//! - `app_links`: which mobile apps belong to this server
 //! - `accept`: our own accept loop, with the limits that tonic's leaves out
 //! - `health`: tells the truth about what we depend on
 //! - `admin`: `/livez`, `/readyz`, `/metrics`
@@ -9,6 +10,7 @@
 
 mod accept;
 mod admin;
+mod app_links;
 mod first_bytes;
 mod guard;
 mod health;
@@ -69,6 +71,7 @@ impl Server {
         let following = sessions::follow_changes(&app, background.clone())
             .await
             .context("the sessions that ended lately cannot be read from the database")?;
+        let keys = tokio::spawn((*app.keys).clone().follow(background.clone()));
         let health = health::Health::start(app.clone(), background.clone()).await;
         let admin = tokio::spawn(admin::serve(admin, health.clone(), recorder, background.clone()));
         let worker = app.config.work.in_server.then(|| tokio::spawn(work::worker(&app).work(background.clone())));
@@ -91,7 +94,7 @@ impl Server {
             warn!(calls = tasks.len(), "some calls did not finish in time");
         }
         background.cancel();
-        for task in [Some(admin), Some(following), worker].into_iter().flatten() {
+        for task in [Some(admin), Some(following), Some(keys), worker].into_iter().flatten() {
             if tokio::time::timeout(app.config.server.grace, task).await.is_err() {
                 warn!("a background task did not stop in time");
             }

@@ -9,7 +9,7 @@ use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
 use tower::{ServiceBuilder, layer::layer_fn};
 
-use super::{guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
+use super::{app_links, guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
     accounts,
     admin::AdminRpc,
@@ -30,7 +30,7 @@ use crate::{
     rpc::{access::Cost, gate::Gate},
     search::SearchRpc,
     security::{self, AccountRpc},
-    sessions::{AccessTokens, SessionRpc},
+    sessions::{self, AccessTokens, SessionRpc},
     storage::{self, StorageRpc},
     submissions::SubmissionRpc,
     tracks::TrackRpc,
@@ -50,10 +50,14 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
-    let routes = Router::new()
+    let pages = Router::new()
         .merge(accounts::page::router(app.clone()))
         .merge(security::page::router(app.clone()))
+        .merge(sessions::page::router(app.clone()));
+    let routes = Router::new()
+        .merge(http::limited(pages, calls))
         .merge(storage::http::router(app.clone()))
+        .merge(app_links::router(&app.config.apps))
         .fallback_service(grpc);
     Ok(http::around(app, routes))
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{
     Error,
     access::{self, Issued},
-    end,
+    attempts::{self, Attempt},
+    devices::{self, Remembered, Wish},
+    end, login,
     refresh_token::RefreshToken,
     store,
 };
@@ -15,7 +17,7 @@ use crate::{
     audit,
     db::WriteTx,
     entity::{
-        account,
+        account, device,
         session::{self, EndCause, Transport},
     },
     factors::{self, Passed},
@@ -39,6 +41,8 @@ pub struct SignedIn {
     pub session: session::Model,
     pub account: account::Model,
     pub ended: Vec<SessionId>,
+    /// Of a device that is remembered from now on; shown once.
+    pub device_token: Option<String>,
     pub at: Timestamp,
 }
 
@@ -72,6 +76,10 @@ pub struct Opening {
     pub proven: Option<Proven>,
     /// A newer hash of the password, if the stored one was made with older parameters.
     pub rehashed: Option<StoredHash>,
+    /// The known device of this account that it begins on.
+    pub device: Option<device::Model>,
+    /// Whether the owner would be surprised by a session like this, as [`devices::is_news`] tells; asked here if `None`.
+    pub is_news: Option<bool>,
 }
 
 /// A flow that was answered right. Both are spent with the session that they open.
@@ -94,14 +102,23 @@ impl Proven {
     }
 }
 
-/// Opens a session: the row, its attempt, room for it, the trail, in one transaction.
-pub async fn open(
+fn wish(opening: &Opening) -> Wish<'_> {
+    Wish {
+        known: opening.device.as_ref(),
+        remember: opening.remember_device,
+        name: &opening.device_name,
+        second_factor_passed: opening.proven.is_some(),
+    }
+}
+
+/// The row of a session that begins now, and its tokens.
+fn prepare(
     app: &App,
     facts: &Facts,
-    account: account::Model,
-    opening: Opening,
-    attempt: store::Attempt,
-) -> Result<SignedIn, Error> {
+    account: &account::Model,
+    opening: &Opening,
+    remembered: &Remembered,
+) -> Result<(session::Model, Tokens), Error> {
     let now = app.clock.now();
     let id = SessionId::new(now, &app.dice);
     let refresh = RefreshToken::new(app, id, 0);
@@ -109,13 +126,13 @@ pub async fn open(
     let session = session::Model {
         id,
         account_id: account.id,
-        device_name: opening.device_name,
+        device_name: opening.device_name.clone(),
         user_agent: facts.user_agent.clone(),
         address: facts.address.expose(),
         address_prefix: facts.address.prefix(),
         remember_device: opening.remember_device,
         transport: opening.transport,
-        device_id: None,
+        device_id: remembered.device.as_ref().map(|device| device.id),
         impersonator_id: None,
         created_at: now,
         authenticated_at: now,
@@ -132,28 +149,58 @@ pub async fn open(
         ended_at: None,
         end_cause: None,
     };
-    let access = access::issue(app, &session, &account)?;
+    let access = access::issue(app, &session, account)?;
+    let tokens = Tokens { access, refresh: refresh.expose().to_owned(), refresh_lifetime: idle };
+    Ok((session, tokens))
+}
+
+/// Opens a session: the row, its attempt, room for it, the device, the trail, in one transaction.
+///
+/// # Errors
+/// [`Error::InvalidCredentials`] when failures that came in meanwhile have locked the password.
+pub async fn open(
+    app: &App,
+    facts: &Facts,
+    account: account::Model,
+    opening: Opening,
+    attempt: Attempt,
+) -> Result<SignedIn, Error> {
+    let is_news = match opening.is_news {
+        _ if opening.device.is_some() => false,
+        Some(known) => known,
+        None => devices::is_news(app, account.id, facts).await?,
+    };
+    let remembered = devices::prepare(app, facts, account.id, wish(&opening));
+    let (session, tokens) = prepare(app, facts, &account, &opening, &remembered)?;
 
     let tx = app.db.begin_write().await?;
-    accounts::touch(&tx, account.id, now).await?;
+    accounts::touch(&tx, account.id, session.created_at).await?;
+    let attempt = Attempt { session: Some(session.id), ..attempt };
+    if !attempts::insert_unless_locked(&tx, app, facts, attempt).await? {
+        tx.rollback().await?;
+        return Err(login::lock(app, facts, attempt).await?);
+    }
     if let Some(proven) = &opening.proven {
         proven.spend(&tx, app).await?;
     }
     if let Some(new) = opening.rehashed {
         accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;
     }
+    devices::keep(&tx, app, &remembered).await?;
     store::insert(&tx, &session).await?;
-    store::insert_attempt(&tx, app, facts, store::Attempt { session: Some(id), ..attempt }).await?;
-    let ended = make_room(&tx, app, &account, id, now).await?;
+    let ended = make_room(&tx, app, &account, session.id, session.created_at).await?;
+    if is_news {
+        devices::tell(&tx, app, &account, &session).await?;
+    }
     let method = opening.proven.as_ref().map(|proven| proven.passed.method());
-    let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", id)
+    let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", session.id)
         .with(serde_json::json!({ "ended": ended.len(), "factor": method }));
     audit::write(&tx, app, Some(facts), event).await?;
-    let (cache, owner) = (app.cache.clone(), account.id);
+    let (cache, owner, id, now) = (app.cache.clone(), account.id, session.id, session.created_at);
     tx.after_commit(move || cache.opened(owner, id, now));
     tx.commit().await?;
-    let tokens = Tokens { access, refresh: refresh.expose().to_owned(), refresh_lifetime: idle };
-    Ok(SignedIn { tokens, session, account, ended, at: now })
+    let device_token = remembered.token.map(|token| token.expose().to_owned());
+    Ok(SignedIn { tokens, at: session.created_at, session, account, ended, device_token })
 }
 
 /// Ends the least recently used sessions of an account that has too many.

@@ -1,13 +1,13 @@
 //! What can go wrong with signing in and staying so.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
-    factors,
+    challenges, factors,
     pb::ErrorReason,
     rpc::{Fault, Refusal, fault},
     vault::Full,
@@ -33,6 +33,10 @@ pub enum Error {
     CsrfHeaderMissing,
     #[error("there is no such session, or it is not yours")]
     NotFound,
+    #[error("there is no such device, or it is not yours")]
+    NoDevice,
+    #[error("{0}")]
+    Challenge(#[from] challenges::Error),
     #[error("a password is not enough for who has a second factor; give that one")]
     StrongerWanted { methods: String },
     #[error("{0}")]
@@ -56,9 +60,10 @@ impl Fault for Error {
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),
             Self::Ended { .. } => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::CsrfHeaderMissing => (Code::PermissionDenied, ErrorReason::CsrfHeaderMissing),
-            Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::NotFound | Self::NoDevice => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::StrongerWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::Factor(error) => error.class(),
+            Self::Challenge(error) => error.class(),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
@@ -68,6 +73,7 @@ impl Fault for Error {
     fn facts(&self) -> HashMap<String, String> {
         match self {
             Self::Ended { cause } => HashMap::from([("cause".to_owned(), cause.clone())]),
+            Self::Challenge(error) => error.facts(),
             Self::StrongerWanted { methods } => step_up(methods).facts(),
             Self::Factor(error) => error.facts(),
             _ => HashMap::new(),
@@ -76,8 +82,12 @@ impl Fault for Error {
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::Capacity(_) => {
-                details.set_retry_info(Some(Duration::from_secs(2)));
+            Self::Capacity(full) => {
+                details.set_retry_info(Some(full.retry_after));
+            }
+            Self::Challenge(error) => error.describe(details),
+            Self::NoDevice => {
+                details.set_resource_info("device", "", "", "it does not exist, or is not yours");
             }
             Self::StrongerWanted { methods } => step_up(methods).describe(details),
             Self::Factor(error) => error.describe(details),
@@ -91,6 +101,7 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Challenge(error) => error.database(),
             Self::Factor(error) => error.database(),
             _ => None,
         }

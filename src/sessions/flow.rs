@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use super::{
     Error,
+    attempts::{self, Attempt, Target},
     begin::{self, Opening, Proven, SignedIn},
-    login::identifier_mac,
-    store,
+    device_store, devices, login,
 };
 use crate::{
     accounts,
     app::App,
-    entity::{account, login_attempt::Outcome, session::Transport},
+    entity::{account, device, login_attempt::Outcome, session::Transport},
     factors::{self, Answered, FlowKind, FlowStart, Given},
     kernel::{
         Digest, FactorKind, Facts,
-        ids::{AccountId, FlowId},
+        ids::{AccountId, DeviceId, FlowId},
     },
 };
 
@@ -49,6 +49,9 @@ struct Told {
     cookie: bool,
     /// Of the hash that the password was right for: a new password ends the flow.
     password: Option<String>,
+    /// The known device that the password was given on.
+    device: Option<DeviceId>,
+    is_news: Option<bool>,
     challenge: Option<Value>,
 }
 
@@ -59,30 +62,38 @@ impl Told {
             remember_device: opening.remember_device,
             cookie: opening.transport == Transport::Cookie,
             password,
+            device: opening.device.as_ref().map(|device| device.id),
+            is_news: opening.is_news,
             challenge,
         }
     }
 
-    fn opening(self, proven: Proven) -> Opening {
+    fn opening(self, proven: Proven, device: Option<device::Model>) -> Opening {
         Opening {
             device_name: self.device_name,
             remember_device: self.remember_device,
             transport: if self.cookie { Transport::Cookie } else { Transport::Bearer },
             proven: Some(proven),
             rehashed: None,
+            device,
+            is_news: self.is_news,
         }
     }
 }
 
-/// Goes on after the right password: opens the session, or asks for a second factor. A `trusted` device is not asked.
+/// Goes on after the right password: opens the session, or asks for a second factor. A device that is trusted is not
+/// asked.
+///
+/// # Errors
+/// [`Error::InvalidCredentials`] when failures that came in meanwhile have locked the password.
 pub async fn after_password(
     app: &App,
     facts: &Facts,
     account: account::Model,
     opening: Opening,
-    attempt: store::Attempt,
-    trusted: bool,
+    attempt: Attempt,
 ) -> Result<Step, Error> {
+    let trusted = opening.device.as_ref().is_some_and(|device| devices::is_trusted(device, app.clock.now()));
     if account.factor_kinds.is_empty() || trusted {
         return begin::open(app, facts, account, opening, attempt).await.map(|begun| Step::Done(Box::new(begun)));
     }
@@ -97,7 +108,12 @@ pub async fn after_password(
         told: &told,
         life: LIFE,
     };
+    let attempt = Attempt { outcome: Outcome::FactorRequired, ..attempt };
     let tx = app.db.begin_write().await?;
+    if !attempts::insert_unless_locked(&tx, app, facts, attempt).await? {
+        tx.rollback().await?;
+        return Err(login::lock(app, facts, attempt).await?);
+    }
     if let Some(new) = opening.rehashed {
         accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;
     }
@@ -134,31 +150,43 @@ pub async fn go_on(app: &App, facts: &Facts, flow: FlowId, given: &Given) -> Res
     if open.told.password.as_ref().is_some_and(|seen| *seen != fingerprint(&account.password_hash)) {
         return Err(factors::Error::FlowOver.into());
     }
-    let attempt = |outcome| store::Attempt {
-        account: Some(account.id),
-        identifier: identifier_mac(app, &account.email),
-        outcome,
-        session: None,
+    let device = known_device(app, &account, open.told.device).await?;
+    let target = match open.told.password {
+        Some(_) => Target::new(app, &account.email, device.as_ref().map(|device| device.id)),
+        None => Target::apart(app, &account.email, b"passkey"),
     };
+    let attempt = |outcome| Attempt { account: Some(owner), target, outcome, session: None, counted_from: None };
     let checked = factors::check(app, facts, account.id, given, open.told.challenge.as_ref()).await;
-    let refused = match (&checked, account.status) {
-        (Err(_), _) | (_, account::Status::Deleted) => Some(Outcome::WrongCredentials),
-        (_, account::Status::Suspended) => Some(Outcome::Suspended),
-        (Ok(_), account::Status::Active) => None,
-    };
-    if let Some(outcome) = refused {
-        store::insert_attempt(&app.db.write_one(), app, facts, attempt(outcome)).await?;
+    if let Some(outcome) = judge(app, &account, checked.is_ok()) {
+        attempts::insert(&app.db.write_one(), app, facts, attempt(outcome)).await?;
+        return Err(match (checked, outcome) {
+            (Err(error), _) => error.into(),
+            (Ok(_), Outcome::Suspended) => Error::Suspended,
+            (Ok(_), _) => factors::Error::FlowOver.into(),
+        });
     }
-    let passed = checked?;
-    match refused {
-        Some(Outcome::Suspended) => Err(Error::Suspended),
-        Some(_) => Err(factors::Error::FlowOver.into()),
-        None => {
-            let attempt = attempt(Outcome::Succeeded);
-            let opening = open.told.opening(Proven { flow: Some(open.id), passed });
-            begin::open(app, facts, account, opening, attempt).await
-        }
+    let opening = open.told.opening(Proven { flow: Some(open.id), passed: checked? }, device);
+    begin::open(app, facts, account, opening, attempt(Outcome::Succeeded)).await
+}
+
+/// Why a sign-in does not go on, if it does not. Only the right factor hears of a suspension.
+fn judge(app: &App, account: &account::Model, passed: bool) -> Option<Outcome> {
+    match (passed, account.status) {
+        (false, _) | (true, account::Status::Deleted) => Some(Outcome::WrongFactor),
+        (true, account::Status::Suspended) if !login::is_over(app, account) => Some(Outcome::Suspended),
+        (true, account::Status::Suspended | account::Status::Active) => None,
     }
+}
+
+/// The device that the password was given on, if it is still known.
+async fn known_device(
+    app: &App,
+    account: &account::Model,
+    id: Option<DeviceId>,
+) -> Result<Option<device::Model>, Error> {
+    let Some(id) = id else { return Ok(None) };
+    let found = device_store::find(&app.db, id).await?;
+    Ok(found.filter(|device| device.account_id == account.id && device.forgotten_at.is_none()))
 }
 
 /// A factor shown for an act that is no sign-in, such as a reset. A passkey answers a flow of [`begin_passkey`], which

@@ -2,15 +2,25 @@
 
 use super::{
     Error,
+    attempts::{self, Attempt, Counts, Target},
     begin::Opening,
+    devices,
     flow::{self, Step},
-    store,
+    guessing::{self, Standing},
+    jobs::FollowUpLock,
 };
 use crate::{
     accounts,
     app::App,
-    entity::{account, login_attempt::Outcome, registration, session::Transport},
-    kernel::{Digest, EmailAddress, Facts, Password},
+    challenges::{self, Solution},
+    entity::{
+        account, device,
+        login_attempt::{Outcome, Verdict},
+        registration,
+        session::Transport,
+    },
+    kernel::{EmailAddress, Facts, Password},
+    vault,
 };
 
 /// What a person gives to sign in.
@@ -21,59 +31,121 @@ pub struct Credentials {
     pub device_name: String,
     pub remember_device: bool,
     pub transport: Transport,
+    /// The answer to a challenge, if one was asked for.
+    pub solution: Option<Solution>,
+    /// Says that the device is known. It cannot print itself.
+    pub device_token: Option<DeviceTokenText>,
+}
+
+/// A device token as it was sent.
+#[derive(Clone)]
+pub struct DeviceTokenText(pub String);
+
+impl std::fmt::Debug for DeviceTokenText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeviceToken(…)")
+    }
+}
+
+/// Everything that is known before the password is looked at.
+struct Before {
+    account: Option<account::Model>,
+    pending: Option<registration::Model>,
+    /// The device, if it is one of this account's.
+    device: Option<device::Model>,
+    target: Target,
+    counts: Counts,
+    standing: Standing,
+}
+
+impl Before {
+    fn attempt(&self, app: &App, outcome: Outcome) -> Attempt {
+        let counted_from = attempts::counted_from(&self.counts, &app.config.guessing, app.clock.now());
+        Attempt {
+            account: self.account.as_ref().map(|account| account.id),
+            target: self.target,
+            outcome,
+            session: None,
+            counted_from: Some(counted_from),
+        }
+    }
 }
 
 /// Signs a person in, or says no in the same time and words whatever the reason.
 pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step, Error> {
-    // Both look-ups, always: an address without an account must not answer faster.
-    let account = accounts::find_by_email(&app.db, &given.email).await?;
-    let pending = accounts::newest_pending(app, &given.email).await?;
-    let stored = account.as_ref().map(|row| &row.password_hash).or(pending.as_ref().map(|row| &row.password_hash));
+    let before = look_up(app, facts, &given).await?;
+    if let Some(level) = before.standing.challenge
+        && let Err(error) = challenges::require(app, given.solution.as_ref(), level).await
+    {
+        let attempt = before.attempt(app, Outcome::ChallengeRequired);
+        attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
+        return Err(error.into());
+    }
+    let stored = before.account.as_ref().map(|row| &row.password_hash);
+    let stored = stored.or(before.pending.as_ref().map(|row| &row.password_hash));
+    // A locked password is compared as well: it must not be told apart by its time.
     let verdict = app.hasher.verify(&given.password, stored).await;
-
-    let outcome = match (&verdict, &account, &pending) {
-        (Err(_), ..) => Outcome::Capacity,
-        (Ok(verdict), Some(account), _) => judge_account(account, verdict.matches),
-        (Ok(verdict), None, Some(pending)) => judge_pending(pending, verdict.matches),
-        (Ok(_), None, None) => Outcome::UnknownAccount,
-    };
-    let attempt = store::Attempt {
-        account: account.as_ref().map(|account| account.id),
-        identifier: identifier_mac(app, &given.email),
-        outcome,
-        session: None,
-    };
-    match (outcome, account) {
-        (Outcome::Succeeded, Some(account)) => {
-            let outdated = verdict.is_ok_and(|verdict| verdict.outdated);
-            let rehashed = if outdated { app.hasher.hash(&given.password).await.ok() } else { None };
+    let outcome = judge(app, &before, verdict);
+    let attempt = before.attempt(app, outcome);
+    match (verdict, before.account) {
+        (Ok(verdict), Some(account)) if outcome == Outcome::Succeeded => {
+            let rehashed = if verdict.outdated { app.hasher.hash(&given.password).await.ok() } else { None };
             let opening = Opening {
                 device_name: given.device_name,
                 remember_device: given.remember_device,
                 transport: given.transport,
                 proven: None,
                 rehashed,
+                device: before.device,
+                is_news: Some(before.counts.had_session && !before.counts.familiar),
             };
-            flow::after_password(app, facts, account, opening, attempt, false).await
+            flow::after_password(app, facts, account, opening, attempt).await
         }
-        (outcome, _) => {
-            store::insert_attempt(&app.db.write_one(), app, facts, attempt).await?;
-            Err(match outcome {
-                Outcome::NotVerified => Error::NotVerified,
-                Outcome::Suspended => Error::Suspended,
-                Outcome::Capacity => Error::Capacity(crate::vault::Full),
-                _ => Error::InvalidCredentials,
-            })
+        (Err(full), _) => {
+            attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
+            Err(Error::Capacity(full))
         }
+        _ => Err(refuse(app, facts, attempt).await?),
     }
 }
 
-fn judge_account(account: &account::Model, matches: bool) -> Outcome {
+async fn look_up(app: &App, facts: &Facts, given: &Credentials) -> Result<Before, Error> {
+    let shown = devices::shown(app, given.device_token.as_ref().map(|token| token.0.as_str())).await?;
+    // Both look-ups, always: an address without an account must not answer faster. Tools have no password.
+    let account = accounts::find_by_email(&app.db, &given.email).await?;
+    let account = account.filter(|account| account.kind == account::Kind::Person);
+    let pending = accounts::newest_pending(app, &given.email).await?;
+    let id = account.as_ref().map(|account| account.id);
+    let device = shown.filter(|device| Some(device.account_id) == id);
+    let target = Target::new(app, &given.email, device.as_ref().map(|device| device.id));
+    let now = app.clock.now();
+    let counts = attempts::counts(app, facts, target, id, now).await?;
+    let standing = guessing::judge(&counts, device.is_some(), &app.config.guessing, now);
+    Ok(Before { account, pending, device, target, counts, standing })
+}
+
+fn judge(app: &App, before: &Before, verdict: Result<vault::Verdict, vault::Full>) -> Outcome {
+    match (verdict, &before.account, &before.pending) {
+        (Err(_), ..) => Outcome::Capacity,
+        _ if before.standing.off => Outcome::PasswordOff,
+        _ if before.standing.locked => Outcome::Locked,
+        (Ok(verdict), Some(account), _) => judge_account(app, account, verdict.matches),
+        (Ok(verdict), None, Some(pending)) => judge_pending(pending, verdict.matches),
+        (Ok(_), None, None) => Outcome::UnknownAccount,
+    }
+}
+
+fn judge_account(app: &App, account: &account::Model, matches: bool) -> Outcome {
     match (matches, account.status) {
         (false, _) | (true, account::Status::Deleted) => Outcome::WrongCredentials,
-        (true, account::Status::Suspended) => Outcome::Suspended,
-        (true, account::Status::Active) => Outcome::Succeeded,
+        (true, account::Status::Suspended) if !is_over(app, account) => Outcome::Suspended,
+        (true, account::Status::Suspended | account::Status::Active) => Outcome::Succeeded,
     }
+}
+
+/// Whether a suspension has ended by itself.
+pub(super) fn is_over(app: &App, account: &account::Model) -> bool {
+    account.suspended_until.is_some_and(|until| until <= app.clock.now())
 }
 
 /// Only the right password hears that the address waits to be confirmed.
@@ -84,7 +156,41 @@ fn judge_pending(pending: &registration::Model, matches: bool) -> Outcome {
     }
 }
 
-/// What counts attempts on one identifier, known or not, without storing it in clear.
-pub(super) fn identifier_mac(app: &App, email: &EmailAddress) -> Digest {
-    Digest::mac(&app.keys.derived("login identifiers"), &[email.expose().as_bytes()])
+/// Writes an attempt down that opens nothing, and says what the caller hears.
+async fn refuse(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Error> {
+    let told = match attempt.outcome {
+        Outcome::NotVerified => Some(Error::NotVerified),
+        Outcome::Suspended => Some(Error::Suspended),
+        _ => None,
+    };
+    if let Some(told) = told {
+        let heard = attempts::insert_unless_locked(&app.db.write_one(), app, facts, attempt).await?;
+        return if heard { Ok(told) } else { lock(app, facts, attempt).await };
+    }
+    attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
+    follow_up(app, facts, attempt).await?;
+    Ok(Error::InvalidCredentials)
+}
+
+/// Writes down that the right password came too late: others had locked it meanwhile.
+pub(super) async fn lock(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Error> {
+    let attempt = Attempt { outcome: Outcome::Locked, session: None, ..attempt };
+    attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
+    Ok(Error::InvalidCredentials)
+}
+
+/// Counts once more, now that the failure stands there: of many at once, the last one sees that they make a lock.
+///
+/// What was locked before is counted as well, and in vain: it must cost the same.
+async fn follow_up(app: &App, facts: &Facts, attempt: Attempt) -> Result<(), Error> {
+    let now = app.clock.now();
+    let counts = attempts::counts(app, facts, attempt.target, attempt.account, now).await?;
+    let standing = guessing::judge(&counts, attempt.target.device.is_some(), &app.config.guessing, now);
+    let failed = attempt.outcome.verdict() == Some(Verdict::Wrong);
+    if failed && (standing.locked || standing.off) {
+        let tx = app.db.begin_write().await?;
+        app.queue.enqueue(&tx, &FollowUpLock::of(&attempt, now)).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }

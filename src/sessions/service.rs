@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::{
-    Error, cookie, end,
+    Error, cookie, device_store, devices, end,
     flow::{self, Step},
     login, own, refresh,
     refresh_token::RefreshToken,
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    challenges::{self, Level},
     entity::session::Transport,
     pb::{self, session_service_server::SessionService},
     rpc::{
@@ -150,5 +151,42 @@ impl SessionService for SessionRpc {
         let resume_after = wire::resume_after(*request.get_ref())?;
         let watch = watch::open(self.app.clone(), caller, resume_after, Until::of(&request)).await?;
         Ok(Response::new(watch))
+    }
+
+    async fn list_devices(
+        &self,
+        request: Request<pb::ListDevicesRequest>,
+    ) -> Result<Response<pb::ListDevicesResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let query = Query { rpc: Rpc::SessionListDevices, caller: Some(caller.account), filter: "" };
+        let page = self.app.pages.read(query, message.page_size, &message.page_token)?;
+        let (after, now) = (page::after_id(&page)?, self.app.clock.now());
+        let who = (caller.account, caller.session);
+        let rows = device_store::list_known(&self.app.db, who, &page, after, now).await.map_err(Refusal::from)?;
+        let slice = Slice::cut(rows, &page, |seen| page::id_key(seen.device.id));
+        Ok(Response::new(pb::ListDevicesResponse {
+            devices: slice.rows.iter().map(|seen| wire::device(seen, now)).collect(),
+            next_page_token: self.app.pages.token(query, slice.next),
+        }))
+    }
+
+    async fn forget_device(
+        &self,
+        request: Request<pb::ForgetDeviceRequest>,
+    ) -> Result<Response<pb::ForgetDeviceResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let id = fields::id_or(&message.device_id, || Error::NoDevice)?;
+        let once = self.app.repeats.of(Some(&caller), message, |(): &()| pb::ForgetDeviceResponse {})?;
+        once.run(&self.app.db, devices::forget(&self.app, &caller, id, &once)).await
+    }
+
+    async fn get_challenge(
+        &self,
+        _: Request<pb::GetChallengeRequest>,
+    ) -> Result<Response<pb::GetChallengeResponse>, Status> {
+        let challenge = challenges::offer(&self.app, Level::default())?;
+        Ok(Response::new(pb::GetChallengeResponse { challenge: Some(challenges::proto(&challenge)) }))
     }
 }

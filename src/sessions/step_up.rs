@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::{
     Error,
     access::{self, Issued},
-    end,
+    attempts::{self, Attempt, Target},
+    devices, end,
     flow::{self, Required},
-    login::identifier_mac,
     store,
 };
 use crate::{
@@ -61,7 +61,7 @@ pub async fn step_up(app: &App, caller: &Caller, proof: Option<Proof>) -> Result
             take_try(app, caller).await?;
             let verdict = app.hasher.verify(&password, Some(&account.password_hash)).await?;
             if !verdict.matches {
-                note_failure(app, caller, &account).await?;
+                note_failure(app, caller, &account, Outcome::WrongCredentials).await?;
                 return Err(Error::InvalidCredentials);
             }
             done(app, caller, &account, None).await
@@ -73,7 +73,7 @@ pub async fn step_up(app: &App, caller: &Caller, proof: Option<Proof>) -> Result
             match factors::check(app, &caller.facts, account.id, &given, challenge).await {
                 Ok(passed) => done(app, caller, &account, Some(passed)).await,
                 Err(error) => {
-                    note_failure(app, caller, &account).await?;
+                    note_failure(app, caller, &account, Outcome::WrongFactor).await?;
                     Err(error.into())
                 }
             }
@@ -126,15 +126,16 @@ fn client(app: &App, caller: &Caller) -> crate::kernel::Digest {
     factors::client_mac(app, Uuid::from(caller.session).as_bytes())
 }
 
-/// A wrong proof is written down like a wrong sign-in.
-async fn note_failure(app: &App, caller: &Caller, account: &account::Model) -> Result<(), Error> {
-    let attempt = store::Attempt {
+/// A wrong proof is written down like a wrong sign-in. It locks nobody out elsewhere: the session's own tries end.
+async fn note_failure(app: &App, caller: &Caller, account: &account::Model, outcome: Outcome) -> Result<(), Error> {
+    let attempt = Attempt {
         account: Some(account.id),
-        identifier: identifier_mac(app, &account.email),
-        outcome: Outcome::WrongCredentials,
-        session: Some(caller.session),
+        target: Target::apart(app, &account.email, Uuid::from(caller.session).as_bytes()),
+        outcome,
+        session: None,
+        counted_from: None,
     };
-    Ok(store::insert_attempt(&app.db.write_one(), app, &caller.facts, attempt).await?)
+    Ok(attempts::insert(&app.db.write_one(), app, &caller.facts, attempt).await?)
 }
 
 async fn done(
@@ -178,7 +179,7 @@ pub struct CarriedOn {
     pub ended: usize,
 }
 
-/// After a change of factors: ends the account's other sessions, and gives the caller's own a token that knows the
+/// After a change of factors: ends the account's other sessions, takes the trust from its devices, and gives the caller's own a token that knows the
 /// factors in force. `checked`: a factor was shown by the change itself.
 ///
 /// # Errors
@@ -191,6 +192,7 @@ pub async fn carry_on(
     checked: bool,
 ) -> Result<CarriedOn, Error> {
     let now = app.clock.now();
+    devices::distrust(tx, caller.account).await?;
     let others = store::Which::AllBut(caller.session);
     let ended = end::end(tx, app, caller.account, others, EndCause::FactorChanged, now).await?.len();
     let access = if checked {

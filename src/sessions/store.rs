@@ -1,21 +1,19 @@
-//! Statements on `session` and `login_attempt`.
+//! Statements on `session`.
 
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr,
 };
 
 use crate::{
-    app::App,
     db::{Db, WriteTx},
     entity::{
         account,
-        login_attempt::{self, Outcome},
         session::{Column, EndCause, Entity, Model},
     },
     kernel::{
-        Digest, Facts, Timestamp,
-        ids::{AccountId, AttemptId, Id, SessionId},
+        Timestamp,
+        ids::{AccountId, Id, SessionId},
     },
     rpc::page::Page,
 };
@@ -23,36 +21,6 @@ use crate::{
 pub async fn insert(tx: &WriteTx, session: &Model) -> Result<(), DbErr> {
     let row = session.clone().into_active_model().reset_all();
     Entity::insert(row).exec_without_returning(tx).await.map(drop)
-}
-
-/// One try to sign in.
-#[derive(Clone, Copy)]
-pub struct Attempt {
-    pub account: Option<AccountId>,
-    pub identifier: Digest,
-    pub outcome: Outcome,
-    pub session: Option<SessionId>,
-}
-
-pub async fn insert_attempt(
-    db: &impl ConnectionTrait,
-    app: &App,
-    facts: &Facts,
-    attempt: Attempt,
-) -> Result<(), DbErr> {
-    let now = app.clock.now();
-    let row = login_attempt::ActiveModel {
-        id: Set(AttemptId::new(now, &app.dice)),
-        account_id: Set(attempt.account),
-        identifier_mac: Set(attempt.identifier),
-        address: Set(facts.address.expose()),
-        address_prefix: Set(facts.address.prefix()),
-        user_agent: Set(facts.user_agent.clone()),
-        session_id: Set(attempt.session),
-        result: Set(attempt.outcome),
-        created_at: Set(now),
-    };
-    login_attempt::Entity::insert(row).exec_without_returning(db).await.map(drop)
 }
 
 pub async fn find_of(db: &impl ConnectionTrait, account: AccountId, id: SessionId) -> Result<Option<Model>, DbErr> {
@@ -278,12 +246,8 @@ pub async fn update_expired(db: &Db, now: Timestamp) -> Result<u64, DbErr> {
     Ok(expired.rows_affected)
 }
 
-/// Deletes sessions and attempts that are only history. Returns how many sessions.
+/// Deletes sessions that are only history. Returns how many.
 pub async fn delete_old(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
-    login_attempt::Entity::delete_many()
-        .filter(login_attempt::Column::CreatedAt.lt(horizon))
-        .exec(&db.write_one())
-        .await?;
     let gone = Entity::delete_many().filter(Column::EndedAt.lt(horizon)).exec(&db.write_one()).await?;
     Ok(gone.rows_affected)
 }

@@ -5,22 +5,23 @@ use tonic::Status;
 use super::{
     Error,
     begin::{SignedIn, Tokens},
+    device_store::SeenDevice,
     end::Scope,
     flow::{Required, Step},
-    login::Credentials,
+    login::{Credentials, DeviceTokenText},
     own::Renamed,
     refresh::Refreshed,
     step_up::{Proof, SteppedUp},
 };
 use crate::{
-    accounts,
+    accounts, challenges,
     entity::session::{self, Transport},
     factors::{
         self, Given,
         wire::{passkey, recovery_code, totp},
     },
     kernel::{
-        Password,
+        Password, Timestamp,
         ids::{FlowId, Id, SessionId},
         text,
     },
@@ -31,12 +32,15 @@ use crate::{
 const MAX_DEVICE_NAME: usize = 100;
 /// Longer than any accepted password: typing errors are judged like wrong passwords, floods are not hashed.
 const MAX_TYPED_PASSWORD: usize = 1024;
+const MAX_DEVICE_TOKEN: usize = 256;
 
 pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let mut fields = Fields::default();
     let email = fields.read("email", message.email.parse());
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
     let transport = fields.read("session_transport", transport(message.session_transport));
+    let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
+    fields.expect(message.device_token.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
     typed_password(&mut fields, &message.password);
     fields.finish(|| {
         Some(Credentials {
@@ -45,6 +49,8 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
             device_name: device_name?,
             remember_device: message.remember_device,
             transport: transport?,
+            solution,
+            device_token: (!message.device_token.is_empty()).then(|| DeviceTokenText(message.device_token.clone())),
         })
     })
 }
@@ -129,6 +135,22 @@ pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
         .into(),
         second_factor_time: row.second_factor_at.map(convert::timestamp),
         authenticate_time: Some(convert::timestamp(row.authenticated_at)),
+        device_id: row.device_id.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// A known device as its owner sees it.
+pub fn device(seen: &SeenDevice, now: Timestamp) -> pb::Device {
+    let row = &seen.device;
+    pb::Device {
+        device_id: row.id.to_string(),
+        name: row.name.clone(),
+        user_agent: row.user_agent.clone(),
+        create_time: Some(convert::timestamp(row.created_at)),
+        last_used_time: Some(convert::timestamp(row.last_used_at)),
+        expire_time: Some(convert::timestamp(row.expires_at)),
+        trusted_until_time: row.trusted_until.filter(|until| now < *until).map(convert::timestamp),
+        current: seen.current,
     }
 }
 
@@ -157,6 +179,8 @@ pub fn signed_in(begun: SignedIn) -> pb::SignedIn {
         account: Some(accounts::proto(&begun.account)),
         ended_session_ids: begun.ended.iter().map(ToString::to_string).collect(),
         server_time: Some(convert::timestamp(begun.at)),
+        device_id: begun.session.device_id.map(|id| id.to_string()).unwrap_or_default(),
+        device_token: begun.device_token.unwrap_or_default(),
         tokens: Some(tokens(begun.tokens, begun.session.transport)),
     }
 }

@@ -4,19 +4,26 @@
 //! comes from vetted crates. Envelope encryption of tax forms will grow beside [`Sealer`].
 
 mod breached;
+mod calibrate;
+mod key_file;
 mod keys;
 mod paseto;
 mod passkeys;
 mod passwords;
+mod pool;
+mod ring;
 mod seal;
 mod totp;
 
 pub use self::{
     breached::{Breached, encode as encode_common},
-    keys::Keys,
+    calibrate::{Proposal, calibrate},
+    keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,
     passkeys::{Asked, Assertion, Made, Passkeys, Rejected},
-    passwords::{Full, Hasher, Verdict},
+    passwords::{Hasher, Verdict},
+    pool::Full,
+    ring::{Key, Ring},
     seal::Sealer,
     totp::{TOTP_SECRET_BYTES, Totp},
 };

@@ -1,29 +1,20 @@
-//! Password hashes: argon2id, a few at a time.
+//! Password hashes: argon2id.
 //!
 //! One hash takes about 25 ms of a core and 19 MiB. Left alone, a login storm would run hundreds at once on the blocking
-//! pool; here a semaphore of (cores) permits bounds them, a short queue waits, and a call whose deadline cannot be met is
-//! refused at once. The permit belongs to the blocking job: a caller that goes away does not free it early. Working
-//! memory is kept and used again.
+//! pool; here they go through [`Pool`].
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use argon2::{
-    Algorithm, Argon2, Block, Params, Version,
+    Algorithm, Argon2, Block, KeyId, Params, ParamsBuilder, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
+use super::pool::{Full, Pool};
 use crate::{
     config::PasswordsConfig,
-    kernel::{Dice, Password, StoredHash},
+    kernel::{Dice, Digest, Password, StoredHash},
 };
 
 const OUTPUT_BYTES: usize = 32;
@@ -42,46 +33,48 @@ pub struct Verdict {
     pub outdated: bool,
 }
 
-/// Too many are waiting already.
-#[derive(Debug, thiserror::Error)]
-#[error("too many people are signing in at once; try again in a moment")]
-pub struct Full;
+/// A key outside the database that a hash was mixed with; the hash names it.
+struct Pepper {
+    id: KeyId,
+    key: [u8; 32],
+}
 
-/// The pool. Cheap to clone; all clones are one.
+impl Pepper {
+    fn new(key: [u8; 32]) -> Self {
+        let name = Digest::mac(&key, &[b"pepper id"]);
+        Self { id: KeyId::new(&name.as_bytes()[..6]).expect("a key id may have 8 bytes"), key }
+    }
+}
+
+/// Hashes and compares. Cheap to clone; all clones share one pool.
 #[derive(Clone)]
 pub struct Hasher {
     params: Params,
+    /// The first makes, all open.
+    peppers: Arc<Vec<Pepper>>,
     dice: Dice,
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    most_waiting: usize,
-    memory: Arc<Mutex<Vec<Vec<Block>>>>,
+    pool: Pool,
     /// What unknown users are compared with, so that they cost the same as known ones.
     dummy: StoredHash,
 }
-
-/// How long a call may wait for its turn, at most: its own deadline is 5 s.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Hasher {
     /// # Panics
     /// If the parameters are out of argon2's range, which [`PasswordsConfig`] has checked.
     pub fn new(config: &PasswordsConfig, dice: Dice) -> Self {
-        let params = Params::new(config.memory_kib, config.passes, 1, Some(OUTPUT_BYTES))
-            .expect("the configuration checked the parameters");
+        let peppers: Vec<Pepper> = config.peppers().unwrap_or_default().into_iter().map(Pepper::new).collect();
+        let mut builder = ParamsBuilder::new();
+        builder.m_cost(config.memory_kib).t_cost(config.passes).p_cost(1).output_len(OUTPUT_BYTES);
+        if let Some(pepper) = peppers.first() {
+            builder.keyid(pepper.id);
+        }
+        let params = builder.build().expect("the configuration checked the parameters");
         let permits = match config.permits {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             permits => permits,
         };
-        let mut hasher = Self {
-            params,
-            permits: Arc::new(Semaphore::new(permits)),
-            waiting: Arc::default(),
-            most_waiting: 4 * permits,
-            memory: Arc::default(),
-            dummy: StoredHash::from_phc(""),
-            dice,
-        };
+        let pool = Pool::new(permits, dice.clone());
+        let mut hasher = Self { params, peppers: Arc::new(peppers), pool, dummy: StoredHash::from_phc(""), dice };
         // No password has this hash: its output is random. Comparing with it costs what any comparison costs.
         hasher.dummy = phc(&hasher.params, &hasher.dice.bytes::<SALT_BYTES>(), &hasher.dice.bytes());
         hasher
@@ -90,7 +83,7 @@ impl Hasher {
     /// Hashes a password for storing.
     ///
     /// # Errors
-    /// [`Full`] when the queue is full or the turn does not come in time.
+    /// [`Full`] when the queue is full or the caller's deadline cannot be met.
     pub async fn hash(&self, password: &Password) -> Result<StoredHash, Full> {
         let salt: [u8; SALT_BYTES] = self.dice.bytes();
         let params = self.params.clone();
@@ -102,67 +95,43 @@ impl Hasher {
     /// Compares a password with a stored hash, or with the dummy when there is none.
     ///
     /// # Errors
-    /// [`Full`] when the queue is full or the turn does not come in time.
+    /// [`Full`] when the queue is full or the caller's deadline cannot be met.
     pub async fn verify(&self, password: &Password, stored: Option<&StoredHash>) -> Result<Verdict, Full> {
-        let parsed = stored.and_then(parse).or_else(|| parse(&self.dummy));
+        // A hash whose pepper is gone matches nothing, and takes its time all the same.
+        let known = stored.and_then(parse).filter(|(params, ..)| self.knows_pepper_of(params));
+        let parsed = known.or_else(|| parse(&self.dummy));
         let Some((params, salt, expected)) = parsed else { return Ok(Verdict { matches: false, outdated: false }) };
         let output = self.run(params.clone(), salt, password.clone()).await?;
         let matches = bool::from(output.ct_eq(&expected)) && stored.is_some();
         let same = |old: &Params, new: &Params| {
-            (old.m_cost(), old.t_cost(), old.p_cost()) == (new.m_cost(), new.t_cost(), new.p_cost())
+            (old.m_cost(), old.t_cost(), old.p_cost(), old.keyid())
+                == (new.m_cost(), new.t_cost(), new.p_cost(), new.keyid())
         };
         Ok(Verdict { matches, outdated: matches && !same(&params, &self.params) })
     }
 
     async fn run(&self, params: Params, salt: Vec<u8>, password: Password) -> Result<[u8; OUTPUT_BYTES], Full> {
-        let place = Place::take(&self.waiting, self.most_waiting)?;
-        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.permits).acquire_owned())
-            .await
-            .map_err(|_| Full)?
-            .map_err(|_| Full)?;
-        drop(place);
-
-        let memory = Arc::clone(&self.memory);
-        let job = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let mut blocks = memory.lock().pop().unwrap_or_default();
-            blocks.resize(params.block_count(), Block::default());
+        let peppers = Arc::clone(&self.peppers);
+        let hashed = self.pool.run(move |memory| {
+            memory.resize(params.block_count(), Block::default());
             let mut output = [0; OUTPUT_BYTES];
-            let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-                password.expose().as_bytes(),
-                &salt,
-                &mut output,
-                &mut blocks,
-            );
-            memory.lock().push(blocks);
-            hashed.map(|()| output)
+            let pepper = peppers.iter().find(|pepper| pepper.id.as_bytes() == params.keyid());
+            let key = pepper.map(|pepper| pepper.key.as_slice()).unwrap_or_default();
+            Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params)?
+                .hash_password_into_with_memory(password.expose().as_bytes(), &salt, &mut output, memory)
+                .map(|()| output)
         });
-        job.await.ok().and_then(Result::ok).ok_or(Full)
+        hashed.await?.map_err(|_| self.pool.full())
+    }
+
+    fn knows_pepper_of(&self, params: &Params) -> bool {
+        params.keyid().is_empty() || self.peppers.iter().any(|pepper| pepper.id.as_bytes() == params.keyid())
     }
 }
 
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hasher").field("most_waiting", &self.most_waiting).finish_non_exhaustive()
-    }
-}
-
-/// A place in the queue, given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, most: usize) -> Result<Self, Full> {
-        if waiting.fetch_add(1, Ordering::AcqRel) >= most {
-            waiting.fetch_sub(1, Ordering::AcqRel);
-            return Err(Full);
-        }
-        Ok(Self(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        f.debug_struct("Hasher").finish_non_exhaustive()
     }
 }
 
@@ -193,7 +162,35 @@ mod tests {
     use super::*;
 
     fn hasher(memory_kib: u32) -> Hasher {
-        Hasher::new(&PasswordsConfig { memory_kib, passes: 1, permits: 1, breached_file: None }, Dice::seeded(1))
+        Hasher::new(&PasswordsConfig { memory_kib, passes: 1, permits: 1, ..Default::default() }, Dice::seeded(1))
+    }
+
+    /// With keys of these bytes as pepper, the newest first.
+    fn peppered(keys: &[u8]) -> Hasher {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        let keys: Vec<String> = keys.iter().map(|byte| BASE64_STANDARD.encode([*byte; 32])).collect();
+        let pepper = Some(keys.join("\n").into());
+        let config = PasswordsConfig { memory_kib: 32, passes: 1, permits: 1, pepper, ..Default::default() };
+        Hasher::new(&config, Dice::seeded(1))
+    }
+
+    #[tokio::test]
+    async fn a_peppered_hash_opens_only_with_its_key_and_is_made_anew_with_the_newest() {
+        let password = Password::new("correct horse battery");
+        let old = peppered(&[1]).hash(&password).await.unwrap();
+        assert!(old.phc().contains("keyid="), "{}", old.phc());
+        let judged = async |hasher: Hasher, stored: &StoredHash| hasher.verify(&password, Some(stored)).await.unwrap();
+        assert_eq!(judged(peppered(&[1]), &old).await, Verdict { matches: true, outdated: false });
+        assert_eq!(judged(peppered(&[2, 1]), &old).await, Verdict { matches: true, outdated: true });
+        assert!(!judged(peppered(&[2]), &old).await.matches);
+        assert!(!judged(hasher(32), &old).await.matches);
+        // A pepper may be introduced later.
+        let bare = hasher(32).hash(&password).await.unwrap();
+        assert_eq!(judged(peppered(&[1]), &bare).await, Verdict { matches: true, outdated: true });
+        // Its name is no part of the hash's strength: taking it out opens nothing.
+        let (before, rest) = old.phc().split_once(",keyid=").unwrap();
+        let stripped = StoredHash::from_phc(format!("{before}{}", &rest[rest.find('$').unwrap()..]));
+        assert!(!judged(peppered(&[1]), &stripped).await.matches);
     }
 
     #[tokio::test]

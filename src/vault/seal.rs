@@ -3,8 +3,6 @@
 //! XChaCha20-Poly1305 with a random nonce. The additional data names the place a value belongs to, so a sealed value
 //! moved to another row or column does not open. Layout: version (1), key id (4), nonce (24), ciphertext and tag.
 
-use std::sync::Arc;
-
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
@@ -12,22 +10,22 @@ use chacha20poly1305::{
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use crate::kernel::{Dice, Digest};
+use super::Ring;
+use crate::kernel::Dice;
 
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
-/// Seals with the first key, opens with any.
+/// Seals with the ring's active key, opens with any.
 #[derive(Clone)]
 pub struct Sealer {
-    keys: Arc<[[u8; 32]]>,
+    keys: Ring,
     dice: Dice,
 }
 
 impl Sealer {
-    /// `keys` must not be empty; the first is the one that seals.
-    pub fn new(keys: Vec<[u8; 32]>, dice: Dice) -> Self {
-        Self { keys: keys.into(), dice }
+    pub fn new(keys: Ring, dice: Dice) -> Self {
+        Self { keys, dice }
     }
 
     /// A sealer whose only key is derived (HKDF-SHA-256) from a secret that the caller presented.
@@ -36,18 +34,18 @@ impl Sealer {
         Hkdf::<Sha256>::new(None, secret)
             .expand(purpose, &mut key)
             .expect("32 bytes are within what HKDF-SHA-256 can expand");
-        Self::new(vec![key], dice)
+        Self::new(Ring::fixed(&[key]), dice)
     }
 
     pub fn seal(&self, place: &[u8], plain: &[u8]) -> Vec<u8> {
-        let key = &self.keys[0];
+        let key = self.keys.active();
         let nonce: [u8; NONCE_BYTES] = self.dice.bytes();
-        let sealed = XChaCha20Poly1305::new(key.into())
+        let sealed = XChaCha20Poly1305::new(key.bytes().into())
             .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: place })
             .expect("in-memory sealing fails only beyond 256 GiB");
         let mut out = Vec::with_capacity(1 + 4 + NONCE_BYTES + sealed.len());
         out.push(VERSION);
-        out.extend_from_slice(&key_id(key));
+        out.extend_from_slice(&key.short_id());
         out.extend_from_slice(&nonce);
         out.extend_from_slice(&sealed);
         out
@@ -58,17 +56,13 @@ impl Sealer {
         let (version, rest) = sealed.split_first()?;
         let (id, rest) = rest.split_at_checked(4)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
-        let key = self.keys.iter().find(|key| *version == VERSION && key_id(key) == id)?;
-        XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: place }).ok()
+        if *version != VERSION {
+            return None;
+        }
+        let key = self.keys.find(|key| key.short_id() == id)?;
+        let payload = Payload { msg: ciphertext, aad: place };
+        XChaCha20Poly1305::new(key.bytes().into()).decrypt(&XNonce::from(*nonce), payload).ok()
     }
-}
-
-/// Names a key without telling it.
-fn key_id(key: &[u8; 32]) -> [u8; 4] {
-    let mac = Digest::mac(key, &[b"key id"]);
-    let mut id = [0; 4];
-    id.copy_from_slice(&mac.as_bytes()[..4]);
-    id
 }
 
 impl std::fmt::Debug for Sealer {
@@ -83,8 +77,8 @@ mod tests {
 
     #[test]
     fn a_sealed_value_opens_only_in_its_place_and_under_its_key() {
-        let old = Sealer::new(vec![[1; 32]], Dice::seeded(1));
-        let rotated = Sealer::new(vec![[2; 32], [1; 32]], Dice::seeded(2));
+        let old = Sealer::new(Ring::fixed(&[[1; 32]]), Dice::seeded(1));
+        let rotated = Sealer::new(Ring::fixed(&[[2; 32], [1; 32]]), Dice::seeded(2));
         let sealed = old.seal(b"letter 1", b"hello");
 
         assert_eq!(old.open(b"letter 1", &sealed).unwrap(), b"hello");

@@ -24,12 +24,16 @@ async fn verify_by_code(world: &World, id: &str, code: &str) -> Result<pb::Accou
     let request =
         pb::VerifyEmailRequest { registration_id: id.to_owned(), code: code.to_owned(), ..Default::default() };
     let reply = world.anonymous().accounts().verify_email(request).await?;
+    // The letter of welcome.
+    world.run_jobs().await;
     Ok(reply.into_inner().account.unwrap())
 }
 
 async fn verify_by_token(world: &World, token: &str) -> Result<pb::Account, Status> {
     let request = pb::VerifyEmailRequest { token: token.to_owned(), ..Default::default() };
     let reply = world.anonymous().accounts().verify_email(request).await?;
+    // The letter of welcome.
+    world.run_jobs().await;
     Ok(reply.into_inner().account.unwrap())
 }
 
@@ -231,6 +235,7 @@ async fn opening_the_page_spends_nothing_and_its_button_does() {
     };
     assert_eq!(press().await.status, 200);
     assert_eq!(press().await.status, 400);
+    assert_eq!(world.newest_letter_to(&ana.email).await.subject, "Welcome to Backline");
     world.login(&ana.email, PASSWORD).await.unwrap();
 
     // What stands in the link is shown as text, never as markup.

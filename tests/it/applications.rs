@@ -166,7 +166,7 @@ async fn of_two_decisions_at_once_one_counts() {
     let artists = ana.artists().list_artists(request).await.unwrap().into_inner().artists;
     assert_eq!(artists.len(), usize::from(state == pb::ApplicationState::Approved));
     world.run_jobs().await;
-    assert_eq!(world.letters_to(&ana.email).len(), 2, "one to verify, one about the decision");
+    assert_eq!(world.letters_to(&ana.email).len(), 3, "to verify, to welcome, about the decision");
 }
 
 #[tokio::test]
@@ -320,7 +320,8 @@ async fn letters_tell_the_decision_in_words() {
     insta::assert_snapshot!(format!("{}\n\n{}", letter.subject, letter.text), @r"
     Your application as Night & Bus
 
-    Your application as Night & Bus was not approved this time.
+    Your application as Night & Bus was not approved this time. You can
+    change it and apply again.
 
     The reviewers wrote:
     The artist is here already.
@@ -339,12 +340,13 @@ async fn letters_tell_the_decision_in_words() {
     insta::assert_snapshot!(format!("{}\n\n{}", letter.subject, letter.text), @r"
     Welcome, Night & Bus
 
-    Your application as Night & Bus was approved. You can upload and submit tracks now.
+    Your application as Night & Bus was approved. You can upload and submit
+    tracks now.
 
     You get this letter because you applied as an artist at Backline.
     ");
     // Each decision is told once.
-    assert_eq!((world.letters_to(&ana.email).len(), world.run_jobs().await), (3, 0));
+    assert_eq!((world.letters_to(&ana.email).len(), world.run_jobs().await), (4, 0));
 }
 
 #[tokio::test]
@@ -382,5 +384,5 @@ async fn every_step_can_be_repeated_and_no_id_serves_two_steps() {
     let refused = rui.applications().approve_application(request.clone()).await.unwrap_err();
     assert_reason(&refused, Code::FailedPrecondition, ErrorReason::InvalidStateTransition);
     world.run_jobs().await;
-    assert_eq!(world.letters_to(&ana.email).len(), 2, "one to verify, one about the decision");
+    assert_eq!(world.letters_to(&ana.email).len(), 3, "to verify, to welcome, about the decision");
 }

@@ -6,20 +6,22 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
     ("cache", &["kernel"]),
-    ("mail", &["kernel"]),
     ("entity", &["kernel"]),
     // Engines read their own section of the configuration.
     ("db", &["kernel", "config"]),
+    ("mail", &["kernel", "config"]),
     ("objects", &["kernel", "config"]),
     ("vault", &["kernel", "config"]),
+    ("outgoing", &[]),
+    ("pages", &[]),
     ("logging", &["config"]),
     ("rpc", &["pb", "kernel", "db", "entity", "vault"]),
-    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "rpc", "jobs"]),
+    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
     ("audit", &["kernel", "db", "entity", "app"]),
@@ -32,11 +34,12 @@ const LAYERS: [(&str, &[&str]); 18] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 13] = [
+const FEATURES: [&str; 14] = [
     "accounts",
     "admin",
     "applications",
     "artists",
+    "challenges",
     "enrolment",
     "factors",
     "review",
@@ -224,7 +227,9 @@ fn stores_only_ask_and_tell_the_database() {
 fn sql_is_written_by_hand_only_where_it_must_be() {
     let marks = ["Statement::from", "execute_unprepared(", "_raw(", "sqlx::", "Expr::cust", "raw_sql"];
     for source in sources() {
-        let Some(mark) = marks.iter().find(|mark| source.text.contains(**mark)) else { continue };
+        // The one way to hand a whole message to a mail server.
+        let text = source.text.replace("transport.send_raw(", "");
+        let Some(mark) = marks.iter().find(|mark| text.contains(**mark)) else { continue };
         let fine = RAW_SQL.contains(&source.path.as_str()) || source.path.starts_with(ENGINE);
         assert!(fine, "{} has SQL of its own: {mark}", source.path);
     }

@@ -82,7 +82,7 @@ async fn a_page_token_stays_with_its_query() {
     }
     let first = pb::ListArtistsRequest { mine: true, page_size: 1, page_token: String::new() };
     let page_token = ana.artists().list_artists(first).await.unwrap().into_inner().next_page_token;
-    let damaged = format!("{}A", &page_token[..page_token.len() - 1]);
+    let damaged = tampered(&page_token, page_token.len() - 1);
     for (actor, mine, page_token) in [(&ana, false, &page_token), (&eva, true, &page_token), (&ana, true, &damaged)] {
         let request = pb::ListArtistsRequest { mine, page_size: 1, page_token: page_token.clone() };
         let refused = actor.artists().list_artists(request).await.unwrap_err();

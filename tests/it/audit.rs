@@ -1,8 +1,5 @@
 //! The audit trail: every act leaves its row, in the act's own transaction.
 
-mod factors;
-mod works;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -47,6 +44,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
 
         Rpc::SessionLogin => Leaves(&["authn_login_success"]),
         Rpc::SessionLogout | Rpc::SessionRevokeSession => Leaves(&["authn_logout"]),
+        Rpc::SessionForgetDevice => Leaves(&["device_forgotten"]),
         Rpc::SessionUpdateSession => Leaves(&["session_updated"]),
         Rpc::SessionRefreshSession => {
             Passes("a session goes on by itself; its end and a copied token are written down")
@@ -94,6 +92,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
         | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
         | Rpc::FactorListFactors
+        | Rpc::SessionListDevices
+        | Rpc::SessionGetChallenge
         | Rpc::SessionWatchSession
         | Rpc::ApplicationGetMyApplication
         | Rpc::ApplicationListApplications
@@ -173,7 +173,9 @@ impl Walk<'_> {
     /// Everything but what is there to be kept of failures.
     async fn contents(&self) -> BTreeMap<String, Vec<String>> {
         let mut contents = rows::all(&self.db).await;
-        contents.remove("login_attempt").expect("attempts to sign in have a table");
+        for kept in ["login_attempt", "password_try"] {
+            contents.remove(kept).expect("attempts have their tables");
+        }
         contents
     }
 }
@@ -192,51 +194,11 @@ macro_rules! calls {
         async |actor: &Actor, message| actor.$client().$method(message).await
     };
 }
-use calls;
 
-/// People and their accounts.
-async fn walk_identity(walk: &mut Walk<'_>) {
-    let world = walk.world;
-    let nobody = world.anonymous();
-    let request = pb::RegisterRequest {
-        email: "ana@example.org".into(),
-        password: PASSWORD.into(),
-        display_name: "Ana".into(),
-        ..Default::default()
-    };
-    let registration_id = walk.act(&nobody, request, calls!(accounts.register)).await.registration_id;
-    world.run_jobs().await;
-    world.advance(Duration::from_mins(1));
-    let request = pb::ResendVerificationRequest { registration_id, ..Default::default() };
-    walk.act(&nobody, request, calls!(accounts.resend_verification)).await;
-    let token = world.newest_letter_to("ana@example.org").await.token().to_owned();
-    let request = pb::VerifyEmailRequest { token, ..Default::default() };
-    walk.act(&nobody, request, calls!(accounts.verify_email)).await;
-    let request = pb::LoginRequest { email: "ana@example.org".into(), password: PASSWORD.into(), ..Default::default() };
-    walk.act(&nobody, request, calls!(sessions.login)).await;
-
-    let ana = world.login("ana@example.org", PASSWORD).await.unwrap();
-    let request = pb::UpdateAccountRequest {
-        account: Some(pb::Account { display_name: "Ana Sol".into(), ..Default::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["display_name".into()] }),
-        ..Default::default()
-    };
-    walk.act(&ana, request, calls!(accounts.update_account)).await;
-    let phone = ana.on_another_device("Phone").await;
-    let request = pb::UpdateSessionRequest {
-        session: Some(pb::Session { device_name: "Red phone".into(), ..phone.session.clone() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["device_name".into()] }),
-        ..Default::default()
-    };
-    walk.act(&ana, request, calls!(sessions.update_session)).await;
-    let request = pb::RevokeSessionRequest { session_id: phone.session_id().into() };
-    walk.act(&ana, request, calls!(sessions.revoke_session)).await;
-    let request = pb::RefreshSessionRequest { refresh_token: ana.refresh_token() };
-    let refreshed = walk.done(&nobody, request, calls!(sessions.refresh_session)).await;
-    ana.keep(refreshed.tokens.unwrap());
-    ana.whoami().await.unwrap();
-    walk.act(&ana, pb::LogoutRequest::default(), calls!(sessions.logout)).await;
-}
+// After the macro that they use.
+mod factors;
+mod safety;
+mod works;
 
 /// From listener to artist. Returns the artist's id.
 async fn walk_applications(walk: &mut Walk<'_>, ana: &Actor, rui: &Actor) -> String {
@@ -264,7 +226,8 @@ async fn no_act_happens_without_its_row_in_the_trail() {
     let world = World::start().await;
     let mut walk = Walk { world: &world, db: world.db().await, acted: Vec::new() };
     world.expect_error("audit_event");
-    walk_identity(&mut walk).await;
+    safety::walk_identity(&mut walk).await;
+    safety::walk_safety(&mut walk).await;
     factors::walk_factors(&mut walk).await;
     let (ana, rui) = (world.login("ana@example.org", PASSWORD).await.unwrap(), world.reviewer("rui").await);
     let artist_id = walk_applications(&mut walk, &ana, &rui).await;

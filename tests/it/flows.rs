@@ -253,6 +253,7 @@ async fn a_sign_in_leaves_its_attempts() {
     let (ana, app) = guarded(&world).await;
     let anyone = world.anonymous();
     let flow = anyone.begin_login(&ana.email).await.flow_id;
+    world.advance(Duration::from_millis(1));
     anyone.continue_login(&flow, Proof::TotpCode(app.wrong_code(&world))).await.err().unwrap();
     world.advance(MINUTE);
     let phone = anyone.continue_login(&flow, Proof::TotpCode(app.code(&world))).await.unwrap();
@@ -260,7 +261,9 @@ async fn a_sign_in_leaves_its_attempts() {
     let rows = order.all(&world.db().await).await.unwrap();
     assert_eq!(rows[0].session_id.unwrap().to_string(), phone.session_id());
     assert_eq!(rows[0].result, login_attempt::Outcome::Succeeded);
-    assert!(rows[1].result != login_attempt::Outcome::Succeeded && rows[1].account_id == rows[0].account_id);
+    assert_eq!(rows[1].result, login_attempt::Outcome::WrongFactor);
+    assert_eq!(rows[2].result, login_attempt::Outcome::FactorRequired);
+    assert_eq!(rows[1].account_id, rows[0].account_id);
     assert_eq!(rows[1].identifier_mac, rows[0].identifier_mac);
 }
 
@@ -276,4 +279,73 @@ async fn a_restart_forgets_no_flow() {
     assert!(matches!(reply.outcome, Some(Outcome::FactorRequired(_))));
     world.advance(Duration::from_hours(2));
     world.run_jobs().await;
+}
+
+/// Signs in on a device that shows a token, or wants to be remembered.
+async fn login_on(world: &World, email: &str, device_token: &str) -> Outcome {
+    let request = pb::LoginRequest {
+        email: email.to_owned(),
+        password: PASSWORD.to_owned(),
+        remember_device: true,
+        device_token: device_token.to_owned(),
+        ..Default::default()
+    };
+    world.anonymous().sessions().login(request).await.unwrap().into_inner().outcome.unwrap()
+}
+
+#[tokio::test]
+async fn a_device_that_is_remembered_is_not_asked_for_thirty_days() {
+    let world = World::start().await;
+    let (ana, app) = guarded(&world).await;
+    let Outcome::FactorRequired(required) = login_on(&world, &ana.email, "").await else { panic!("not asked") };
+    let request =
+        pb::ContinueLoginRequest { flow_id: required.flow_id, proof: Some(Proof::TotpCode(app.code(&world))) };
+    let reply = world.anonymous().sessions().continue_login(request).await.unwrap().into_inner();
+    let token = reply.signed_in.unwrap().device_token;
+    assert!(!token.is_empty());
+
+    world.advance(Duration::from_hours(29 * 24));
+    let Outcome::SignedIn(signed_in) = login_on(&world, &ana.email, &token).await else { panic!("asked") };
+    let laptop = ana.signed_in(signed_in);
+    // Without the token, or when the trust is over, the factor is wanted.
+    assert!(matches!(login_on(&world, &ana.email, "").await, Outcome::FactorRequired(_)));
+    world.advance(Duration::from_hours(24));
+    assert!(matches!(login_on(&world, &ana.email, &token).await, Outcome::FactorRequired(_)));
+
+    // The password alone made nothing fresh.
+    laptop.refresh().await.unwrap();
+    let begin = pb::BeginTotpEnrollmentRequest::default();
+    let refused = laptop.factors().begin_totp_enrollment(begin).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::StepUpRequired);
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_change_of_factors_takes_the_trust_from_devices() {
+    let world = World::start().await;
+    let (ana, app) = guarded(&world).await;
+    let Outcome::FactorRequired(required) = login_on(&world, &ana.email, "").await else { panic!("not asked") };
+    let request =
+        pb::ContinueLoginRequest { flow_id: required.flow_id, proof: Some(Proof::TotpCode(app.code(&world))) };
+    let reply = world.anonymous().sessions().continue_login(request).await.unwrap().into_inner();
+    let token = reply.signed_in.unwrap().device_token;
+    assert!(matches!(login_on(&world, &ana.email, &token).await, Outcome::SignedIn(_)));
+    ana.add_passkey(&mut Device::new()).await;
+    assert!(matches!(login_on(&world, &ana.email, &token).await, Outcome::FactorRequired(_)));
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn wrong_codes_lock_no_password() {
+    let world = World::start().await;
+    let (ana, app) = guarded(&world).await;
+    let anyone = world.anonymous();
+    for _ in 0..2 {
+        let flow = anyone.begin_login(&ana.email).await.flow_id;
+        for _ in 0..5 {
+            anyone.continue_login(&flow, Proof::TotpCode(app.wrong_code(&world))).await.err().unwrap();
+        }
+    }
+    // No challenge and no lock: the password was right each time.
+    anyone.begin_login(&ana.email).await;
 }

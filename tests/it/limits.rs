@@ -8,6 +8,7 @@ use prost::Message;
 use sea_orm::EntityTrait;
 
 use crate::harness::{
+    guests,
     raw::{self, frame},
     *,
 };
@@ -145,7 +146,8 @@ async fn a_mailbox_gets_five_letters_an_hour_known_or_not() {
     register(&world, "somebody@example.org", "").await.unwrap();
     world.run_jobs().await;
     assert_eq!(world.letters_to("nobody@example.org").len(), 5);
-    assert_eq!(world.letters_to("ana@example.org").len(), 5);
+    let to_ana = world.letters_to("ana@example.org").into_iter();
+    assert_eq!(to_ana.filter(|letter| !letter.subject.contains("Welcome")).count(), 5);
     world.advance(62 * MINUTE);
     register(&world, "nobody@example.org", "").await.unwrap();
     world.run_jobs().await;
@@ -176,6 +178,109 @@ async fn registrations_of_one_address_are_refused_in_the_end() {
     let wait = wait_of(&register(&world, "p6@example.org", "").await.unwrap_err(), "costly", "6");
     assert!(wait > 59 * MINUTE && wait < 63 * MINUTE, "{wait:?}");
     world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn nobody_uses_up_another_s_letters() {
+    let settings = [("limits.letters_per_hour", "2"), ("server.trusted_proxies", "127.0.0.0/8")];
+    let world = World::with(&settings).await;
+    let ask = async |from: &str| {
+        let request = pb::StartPasswordResetRequest { email: "ana@example.org".into(), ..Default::default() };
+        let path = "/backline.v1.AccountService/StartPasswordReset";
+        world.grpc(path, &[("x-forwarded-for", from)], frame(&request.encode_to_vec())).await.grpc()
+    };
+    for _ in 0..2 {
+        assert_eq!(ask("192.0.2.1").await.code(), Code::Ok);
+    }
+    wait_of(&ask("192.0.2.1").await, "letters", "2");
+    assert_eq!(ask("192.0.2.2").await.code(), Code::Ok, "the owner, from elsewhere");
+    register(&world, "ana@example.org", "").await.unwrap();
+
+    // Of many askers, too, a mailbox has enough one day; and room again when the last letter's link is too old.
+    for (last, answer) in [(3, Code::Ok), (4, Code::Ok), (5, Code::Ok), (6, Code::Ok), (7, Code::Ok)] {
+        assert_eq!(ask(&format!("192.0.2.{last}")).await.code(), answer, "{last}");
+    }
+    let wait = wait_of(&ask("192.0.2.9").await, "letters", "8");
+    assert!(wait < 31 * MINUTE, "{wait:?}");
+    world.advance(wait);
+    assert_eq!(ask("192.0.2.9").await.code(), Code::Ok);
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_change_of_address_writes_to_no_mailbox_without_end() {
+    let world = World::with(&[("limits.letters_per_hour", "2")]).await;
+    let ana = world.account("ana").await;
+    let ask = async || {
+        let request = pb::StartEmailChangeRequest { new_email: "new@example.org".into(), ..Default::default() };
+        ana.accounts().start_email_change(request).await.map(drop)
+    };
+    ask().await.unwrap();
+    ask().await.unwrap();
+    wait_of(&ask().await.unwrap_err(), "letters", "2");
+    world.run_jobs().await;
+    assert_eq!(world.letters_to("new@example.org").len(), 2);
+}
+
+#[tokio::test]
+async fn the_pages_of_letters_are_limited_like_the_methods() {
+    let world = World::with(&[("limits.tries_per_minute", "3")]).await;
+    let post = async |path: &str| {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        world.http(Http::One, http::Method::POST, path, &headers, "token=a").await
+    };
+    for path in ["/verify", "/undo", "/email"] {
+        assert_eq!(post(path).await.status, 400, "{path}");
+    }
+    let refused = post("/verify").await;
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((59..=63).contains(&wait), "{wait}");
+    // A code by gRPC is the same try; looking at a page is none.
+    let request = pb::VerifyEmailRequest { token: "a".into(), ..Default::default() };
+    wait_of(&world.anonymous().accounts().verify_email(request).await.unwrap_err(), "tries", "3");
+    assert_eq!(world.http(Http::One, http::Method::GET, "/verify?token=a", &[], "").await.status, 200);
+    world.advance(Duration::from_secs(wait));
+    assert_eq!(post("/verify").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_challenge_comes_long_before_the_refusal() {
+    let settings = [("limits.costly_challenge_per_hour", "2"), ("limits.costly_per_hour", "6")];
+    let world = World::with(&settings).await;
+    let register = async |number: u32, challenge_solution| {
+        let request = pb::RegisterRequest {
+            email: format!("p{number}@example.org"),
+            password: PASSWORD.to_owned(),
+            display_name: "Somebody".into(),
+            request_id: request_id(number),
+            challenge_solution,
+            ..Default::default()
+        };
+        world.anonymous().accounts().register(request).await.map(drop)
+    };
+    register(1, None).await.unwrap();
+    register(2, None).await.unwrap();
+    let refused = register(3, None).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::ChallengeRequired);
+    let solved = Some(guests::solve(&refused));
+    register(3, solved.clone()).await.unwrap();
+    // The lost reply comes again; for another person the solution is spent.
+    register(3, solved.clone()).await.unwrap();
+    let request = pb::StartPasswordResetRequest {
+        email: "p1@example.org".into(),
+        challenge_solution: solved,
+        ..Default::default()
+    };
+    let refused = world.anonymous().accounts().start_password_reset(request).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::ChallengeRequired);
+    wait_of(&register(4, Some(guests::solve(&refused))).await.unwrap_err(), "costly", "6");
+    world.run_jobs().await;
+
+    let bad = pb::ChallengeSolution::default();
+    world.advance(62 * MINUTE);
+    let refused = register(5, Some(bad)).await.unwrap_err();
+    assert_eq!(violations(&refused), ["challenge_solution.kind", "challenge_solution.solution"]);
 }
 
 /// What a call that says it comes `from` there is told, or no refusal.

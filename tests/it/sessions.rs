@@ -249,7 +249,9 @@ async fn the_least_recently_used_session_makes_room() {
     }
 
     let root = world.admin("root").await;
+    world.advance(MINUTE);
     root.on_another_device("Phone").await;
+    world.advance(MINUTE);
     assert_eq!(root.on_another_device("Tablet").await.ended_session_ids, [root.session_id()]);
 }
 

@@ -3,6 +3,7 @@
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
 mod factors;
+mod safety;
 
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
@@ -15,7 +16,15 @@ use crate::harness::{database::is_postgres, world::email_of, *};
 /// costs one statement more to look for the first reply, and one to keep it.
 const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/Register", 7, None),
-    ("AccountService/VerifyEmail", 7, None),
+    ("AccountService/VerifyEmail", 9, None),
+    ("AccountService/ChangePassword", 15, None),
+    ("AccountService/StartPasswordReset", 6, None),
+    ("AccountService/CompletePasswordReset", 15, None),
+    ("AccountService/StartEmailChange", 14, None),
+    ("AccountService/ConfirmEmailChange", 19, None),
+    ("AccountService/UndoSecurityChange", 15, None),
+    ("AccountService/GetPasswordPolicy", 0, None),
+    ("AccountService/ListSecurityEvents", 3, None),
     ("AccountService/ResendVerification", 7, None),
     ("AccountService/GetAccount", 1, None),
     ("AccountService/UpdateAccount", 4, None),
@@ -45,7 +54,7 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("ReviewService/PublishSubmission", 11, None),
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
-    ("SessionService/Login", 9, None),
+    ("SessionService/Login", 10, None),
     ("SessionService/ContinueLogin", 12, None),
     ("SessionService/StepUp", 9, None),
     ("SessionService/RefreshSession", 2, None),
@@ -55,6 +64,9 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SessionService/ListSessions", 1, None),
     ("SessionService/RevokeSession", 5, None),
     ("SessionService/WatchSession", 1, None),
+    ("SessionService/ListDevices", 1, None),
+    ("SessionService/ForgetDevice", 5, None),
+    ("SessionService/GetChallenge", 0, None),
     ("StorageService/GetLimits", 0, None),
     ("StorageService/CreateUpload", 5, Some(6)),
     ("StorageService/WriteUpload", 6, None),
@@ -146,6 +158,7 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     let token = world.newest_letter_to(&email).await.token().to_owned();
     let verify = pb::VerifyEmailRequest { token, ..Default::default() };
     meter.of("AccountService/VerifyEmail", anyone.accounts().verify_email(verify)).await;
+    world.run_jobs().await;
     let channel = world.channel();
     let login = Actor::sign_in(channel, &email, PASSWORD, "Laptop");
     let person = meter.of("SessionService/Login", login).await;
@@ -176,6 +189,15 @@ async fn people(meter: &mut Meter<'_>, studio: &Studio, sam: &Actor, round: usiz
     let revoke = pb::RevokeSessionRequest { session_id: phone.session_id().to_owned() };
     meter.of("SessionService/RevokeSession", person.sessions().revoke_session(revoke)).await;
     meter.of("SessionService/Logout", tablet.sessions().logout(pb::LogoutRequest::default())).await;
+    person.remember(&email).await;
+    let devices = pb::ListDevicesRequest::default();
+    let listed = meter.of("SessionService/ListDevices", person.sessions().list_devices(devices)).await.into_inner();
+    let forget = pb::ForgetDeviceRequest { device_id: listed.devices[0].device_id.clone(), ..Default::default() };
+    meter.of("SessionService/ForgetDevice", person.sessions().forget_device(forget)).await;
+    let challenge = pb::GetChallengeRequest {};
+    meter.of("SessionService/GetChallenge", anyone.sessions().get_challenge(challenge)).await;
+
+    safety::safety(meter, &person, round).await;
 
     let mut applications = Vec::new();
     for stage_name in ["One", "Two"] {

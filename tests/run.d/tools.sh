@@ -4,10 +4,16 @@
 # Pinned: another version may format the API's files differently.
 BUF_VERSION=1.75.0
 GRPCURL_VERSION=v1.9.4
+# The version that tests/it/harness/smtp.rs looks for.
+AIOSMTPD_VERSION=1.4.6
 
 # Why ensure_buf failed.
 # shellcheck disable=SC2034  # tests/run prints it
 BUF_MISSING="buf could not be installed from PyPI"
+
+# Why ensure_mail_server failed.
+# shellcheck disable=SC2034  # tests/run prints it
+MAIL_SERVER_MISSING="aiosmtpd could not be installed from PyPI"
 
 # Runs a command as root; fails where that is not possible without asking on a terminal that is not there.
 as_root() {
@@ -27,7 +33,7 @@ has() { command -v "$1" >/dev/null; }
 install_packages() {
     local missing=() tool
     has cc || missing+=(build-essential)
-    if wanted_any proto readme && ! has_python_venv; then missing+=(python3-venv); fi
+    if wanted_any proto readme sqlite postgres && ! has_python_venv; then missing+=(python3-venv); fi
     if wanted_any migrations postgres && ! postgres_programs >/dev/null; then missing+=(postgresql); fi
     if wanted_any sqlite postgres; then
         for tool in flac lame strace; do has "$tool" || missing+=("$tool"); done
@@ -84,6 +90,21 @@ ensure_buf() {
     fi
     use_cached_tools
     has buf
+}
+
+# Installs the mail server that the tests of letters over SMTP start, in the cache folder.
+ensure_mail_server() {
+    local home="$CACHE/aiosmtpd-$AIOSMTPD_VERSION"
+    if ! "$home/bin/python" -c 'import aiosmtpd' 2>/dev/null; then
+        # A folder that is there and does not work would fail the tests instead of skipping them.
+        rm -rf "$home"
+        has_python_venv || return 1
+        if ! { python3 -m venv "$home" && "$home/bin/pip" install --quiet --retries 1 "aiosmtpd==$AIOSMTPD_VERSION"; } \
+            >"$LOGS/aiosmtpd.log" 2>&1; then
+            rm -rf "$home"
+            return 1
+        fi
+    fi
 }
 
 # Puts grpcurl on the PATH: the installed one, else one built into the cache folder where Go is installed.

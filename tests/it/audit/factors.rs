@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Walk, calls};
+use super::Walk;
 use crate::harness::*;
 
 /// Second factors, from the first to the last.

@@ -1,13 +1,13 @@
-//! The trail of files, tracks and submissions.
+//! The part of the walk that is about files, tracks and their review.
 
-use super::{Walk, calls};
+use super::Walk;
 use crate::harness::{
     audio,
     stages::{completing, received, submitted, track, uploaded},
     *,
 };
 
-pub(super) async fn walk_uploads(walk: &mut Walk<'_>, ana: &Actor) {
+pub async fn walk_uploads(walk: &mut Walk<'_>, ana: &Actor) {
     let file = audio::wav(0.05, 1);
     let size_bytes = i64::try_from(file.len()).unwrap();
     let request = pb::CreateUploadRequest {
@@ -44,7 +44,7 @@ pub(super) async fn walk_uploads(walk: &mut Walk<'_>, ana: &Actor) {
     walk.world.run_jobs().await;
 }
 
-pub(super) async fn walk_tracks(walk: &mut Walk<'_>, ana: &Actor, artist_id: &str) {
+pub async fn walk_tracks(walk: &mut Walk<'_>, ana: &Actor, artist_id: &str) {
     let audio_upload_id = uploaded(walk.world, ana, &audio::wav(0.05, 3)).await;
     let request = pb::CreateTrackRequest {
         artist_id: artist_id.into(),
@@ -63,7 +63,7 @@ pub(super) async fn walk_tracks(walk: &mut Walk<'_>, ana: &Actor, artist_id: &st
     walk.act(ana, request, calls!(tracks.delete_track)).await;
 }
 
-pub(super) async fn walk_review(walk: &mut Walk<'_>, ana: &Actor, rui: &Actor, artist_id: &str) {
+pub async fn walk_review(walk: &mut Walk<'_>, ana: &Actor, rui: &Actor, artist_id: &str) {
     let [one, two, three] =
         [(4, "One"), (5, "Two"), (6, "Three")].map(|(seed, title)| track(walk.world, ana, artist_id, title, seed));
     let (one, two, three) = (one.await.track_id, two.await.track_id, three.await.track_id);

@@ -108,7 +108,7 @@ impl Actor {
         }
     }
 
-    /// `Login`, keeping nothing of the reply.
+    /// `Login`, keeping nothing of the reply, and solving a challenge if one is asked for.
     pub async fn login(&self, email: &str, password: &str, device: &str) -> Result<pb::LoginResponse, Status> {
         let request = pb::LoginRequest {
             email: email.to_owned(),
@@ -116,7 +116,7 @@ impl Actor {
             device_name: device.to_owned(),
             ..Default::default()
         };
-        Ok(self.sessions().login(request).await?.into_inner())
+        self.login_solving(request).await
     }
 
     /// The same person on another device: another session.

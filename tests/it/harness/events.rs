@@ -30,6 +30,11 @@ impl Events {
         tracing::subscriber::set_default(subscriber)
     }
 
+    /// Everything, each event as one line.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().iter().map(|(_, line)| line.clone()).collect()
+    }
+
     /// Errors, each as one line.
     pub fn errors(&self) -> Vec<String> {
         let lines = self.lines.lock();

@@ -21,6 +21,7 @@
 //! - [`files`]: what people do with files
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
+//! - [`smtp`]: a mail server
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
@@ -30,6 +31,7 @@ pub mod database;
 pub mod events;
 pub mod factors;
 pub mod files;
+pub mod guests;
 pub mod instance;
 pub mod letters;
 pub mod plans;
@@ -39,6 +41,7 @@ pub mod raw;
 pub mod recording;
 pub mod refusals;
 pub mod rows;
+pub mod smtp;
 pub mod stages;
 pub mod works;
 pub mod world;

@@ -1,5 +1,7 @@
 //! What a refused call must look like, whatever refused it.
 
+use std::collections::BTreeMap;
+
 use backline::{pb::ErrorReason, rpc::fault};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorDetails, StatusExt};
@@ -55,7 +57,15 @@ pub fn assert_alike(one: &Status, other: &Status) {
         let details = status.check_error_details_vec().expect("the details decode").into_iter();
         let details: Vec<ErrorDetail> =
             details.filter(|detail| !matches!(detail, ErrorDetail::RequestInfo(_))).collect();
-        (status.code(), status.message().to_owned(), format!("{details:?}"))
+        // Metadata is in no order.
+        let in_order = |detail: ErrorDetail| match detail {
+            ErrorDetail::ErrorInfo(info) => {
+                format!("{} {} {:?}", info.reason, info.domain, BTreeMap::from_iter(info.metadata))
+            }
+            other => format!("{other:?}"),
+        };
+        let details: Vec<String> = details.into_iter().map(in_order).collect();
+        (status.code(), status.message().to_owned(), details)
     };
     assert_eq!(told(one), told(other));
 }

@@ -78,7 +78,8 @@ impl World {
         let parts = app::World {
             clock: Clock::fixed(START),
             dice: Dice::seeded(7),
-            mailer: Some(Mailer::Memory(Arc::clone(&letters))),
+            // A test that names a mail server has one.
+            mailer: (!settings.contains_key("mail.url")).then(|| Mailer::Memory(Arc::clone(&letters))),
         };
         let server = Instance::start(load(&settings), parts.clone()).await;
         let address = Arc::new(Mutex::new(server.address));
@@ -188,6 +189,11 @@ impl World {
         let before = self.app().db.statements();
         let outcome = act().await;
         (outcome, self.app().db.statements() - before)
+    }
+
+    /// Every line that was logged, so far.
+    pub fn logged(&self) -> Vec<String> {
+        self.events.lines()
     }
 
     /// An error whose log line contains `text` is part of this test.
@@ -328,6 +334,7 @@ fn settings_of(
         ("web.public_url", "http://backline.test"),
         ("passwords.memory_kib", "8"),
         ("passwords.passes", "1"),
+        ("challenges.cost", "1"),
         ("work.in_server", "false"),
     ]
     .into_iter()

@@ -67,6 +67,7 @@ impl Person {
         let token = world.newest_letter_to(&email_of(name)).await.token().to_owned();
         let verify = pb::VerifyEmailRequest { token, ..Default::default() };
         let verified: pb::VerifyEmailResponse = self.call(world, verify).await;
+        world.run_jobs().await;
         self.sign_in(world, name).await;
         verified.account.unwrap().account_id
     }

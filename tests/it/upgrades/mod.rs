@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use backline::entity::{account, artist_application, audit_event, login_attempt, registration, session, upload};
+use backline::entity::{
+    account, artist_application, audit_event,
+    login_attempt::{self, Verdict},
+    registration, session, upload,
+};
 use sea_orm::{ActiveEnum, EntityTrait, PaginatorTrait, QueryOrder};
 
 use crate::harness::{database::is_postgres, *};
@@ -29,7 +33,10 @@ async fn no_row_of_the_first_release_is_lost() {
     let db = world.db().await;
     assert_eq!(account::Entity::find().count(&db).await.unwrap(), 3);
     assert_eq!(registration::Entity::find().count(&db).await.unwrap(), 3);
-    assert_eq!(login_attempt::Entity::find().count(&db).await.unwrap(), 3);
+    let attempts = login_attempt::Entity::find().order_by_asc(login_attempt::Column::Id).all(&db).await.unwrap();
+    let verdicts: Vec<_> = attempts.iter().map(|attempt| attempt.verdict).collect();
+    assert_eq!(verdicts, [Some(Verdict::Right), Some(Verdict::Wrong), Some(Verdict::Right)]);
+    assert!(attempts.iter().all(|attempt| attempt.counter == attempt.identifier_mac), "all were strangers");
     assert_eq!(audit_event::Entity::find().count(&db).await.unwrap(), 11);
     assert_eq!(artist_application::Entity::find().count(&db).await.unwrap(), 1);
     assert_eq!(upload::Entity::find().count(&db).await.unwrap(), 1);
@@ -57,4 +64,6 @@ async fn people_of_the_first_release_go_on() {
     let root = world.login("root@example.org", "seventeen blue herons wading").await.unwrap();
     let listed = root.admin().list_accounts(pb::ListAccountsRequest::default()).await.unwrap().into_inner().accounts;
     assert_eq!(listed.len(), 3);
+    // They hear of sign-ins by a program that their earlier sessions did not have.
+    world.run_jobs().await;
 }

@@ -1,0 +1,161 @@
+//! Changing an address: both mailboxes say yes.
+
+use std::time::Duration;
+
+use super::*;
+
+#[tokio::test]
+async fn an_address_changes_when_both_mailboxes_have_said_so() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let phone = ana.on_another_device("Phone").await;
+    ask_address(&ana, "ana.new@example.org").await.unwrap();
+    let (old, new) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to("ana.new@example.org").await);
+    assert!(old.text.contains("ana.new@example.org") && !new.text.contains(&ana.email));
+
+    assert_eq!(confirm_address(&ana, new.token()).await.unwrap(), pb::EmailChangeState::NewConfirmed);
+    assert_eq!(ana.whoami().await.unwrap().email, ana.email, "one is not enough");
+    assert_spent(&confirm_address(&ana, new.token()).await.unwrap_err());
+    assert_eq!(confirm_address(&ana, old.token()).await.unwrap(), pb::EmailChangeState::Changed);
+    assert_eq!(ana.whoami().await.unwrap().email, "ana.new@example.org");
+    let refused = phone.whoami().await.unwrap_err();
+    assert_eq!(fact(&refused, "cause").as_deref(), Some("email_changed"));
+
+    assert_shut_out(world.login(&ana.email, PASSWORD).await);
+    world.login("ana.new@example.org", PASSWORD).await.unwrap();
+    let (old, new) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to("ana.new@example.org").await);
+    assert_eq!(old.subject, new.subject);
+    assert!(old.link().contains("/undo?token="));
+    assert!(!new.text.contains("/undo"), "only the old mailbox can take it back");
+}
+
+#[tokio::test]
+async fn codes_confirm_too_and_belong_to_their_change() {
+    let world = World::start().await;
+    let (ana, eva) = (world.account("ana").await, world.account("eva").await);
+    let change_id = ask_address(&ana, "ana.new@example.org").await.unwrap();
+    let evas = ask_address(&eva, "eva.new@example.org").await.unwrap();
+    let code = world.newest_letter_to(&ana.email).await.code().to_owned();
+    let by_code = async |actor: &Actor, change_id: &str, code: &str| {
+        let request =
+            pb::ConfirmEmailChangeRequest { change_id: change_id.into(), code: code.into(), ..Default::default() };
+        Ok::<_, Status>(actor.accounts().confirm_email_change(request).await?.into_inner().state())
+    };
+    // Somebody else's session, somebody else's change.
+    assert_spent(&by_code(&eva, &change_id, &code).await.unwrap_err());
+    assert_spent(&by_code(&ana, &evas, &code).await.unwrap_err());
+    assert_eq!(by_code(&ana, &change_id, &code).await.unwrap(), pb::EmailChangeState::OldConfirmed);
+    for _ in 0..3 {
+        assert_spent(&by_code(&ana, &change_id, "AAAA-AAAA").await.unwrap_err());
+    }
+    let code = world.newest_letter_to("ana.new@example.org").await.code().to_owned();
+    let refused = by_code(&ana, &change_id, &code).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::AttemptsExhausted);
+    let token = world.newest_letter_to("ana.new@example.org").await.token().to_owned();
+    assert_spent(&confirm_address(&eva, &token).await.unwrap_err());
+    confirm_address(&ana, &token).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn an_address_in_use_looks_like_any_other_and_its_owner_is_told() {
+    let world = World::start().await;
+    let (ana, eva) = (world.account("ana").await, world.account("eva").await);
+    let (_, taken) = world.statements(async || ask_address(&ana, &eva.email).await.unwrap()).await;
+    let letter = world.newest_letter_to(&ana.email).await;
+    assert_eq!(world.newest_letter_to(&eva.email).await.subject, "You already have an account");
+    assert_eq!(confirm_address(&ana, letter.token()).await.unwrap(), pb::EmailChangeState::OldConfirmed);
+    let (_, free) = world.statements(async || ask_address(&ana, "free@example.org").await.unwrap()).await;
+    assert_eq!(taken, free, "the same work");
+
+    // One that is registered by somebody else before the second mailbox says yes.
+    let (old, new) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to("free@example.org").await);
+    confirm_address(&ana, old.token()).await.unwrap();
+    world.account("free").await;
+    assert_spent(&confirm_address(&ana, new.token()).await.unwrap_err());
+    assert_eq!(ana.whoami().await.unwrap().email, ana.email);
+}
+
+#[tokio::test]
+async fn a_newer_change_and_a_new_password_void_the_older() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    ask_address(&ana, "first@example.org").await.unwrap();
+    let first = world.newest_letter_to("first@example.org").await;
+    ask_address(&ana, "second@example.org").await.unwrap();
+    let second = world.newest_letter_to("second@example.org").await;
+    assert_spent(&confirm_address(&ana, first.token()).await.unwrap_err());
+    change_password(&ana, PASSWORD, NEW).await.unwrap();
+    assert_spent(&confirm_address(&ana, second.token()).await.unwrap_err());
+
+    ask_address(&ana, "third@example.org").await.unwrap();
+    let third = world.newest_letter_to("third@example.org").await;
+    world.advance(Duration::from_mins(30));
+    ana.refresh().await.unwrap();
+    assert_spent(&confirm_address(&ana, third.token()).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_change_of_address_wants_a_fresh_check_and_another_address() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    for (email, path) in [("ana@example.org", "new_email"), ("nobody", "new_email")] {
+        let refused = ask_address(&ana, email).await.unwrap_err();
+        assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
+        assert_eq!(violations(&refused), [path]);
+    }
+    let nothing = pb::ConfirmEmailChangeRequest::default();
+    let refused = ana.accounts().confirm_email_change(nothing).await.unwrap_err();
+    assert_eq!(violations(&refused), ["token"]);
+    world.advance(Duration::from_mins(10));
+    let refused = ask_address(&ana, "ana.new@example.org").await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::StepUpRequired);
+}
+
+#[tokio::test]
+async fn the_page_asks_and_its_button_confirms_once() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    ask_address(&ana, "ana.new@example.org").await.unwrap();
+    for (mailbox, heading) in
+        [(ana.email.as_str(), "Thank you: one of two"), ("ana.new@example.org", "The address is changed")]
+    {
+        let letter = world.newest_letter_to(mailbox).await;
+        open(&world, letter.link()).await;
+        let page = press(&world, "/email", &[("token", letter.token())]).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains(heading), "{}", page.text());
+        assert_eq!(press(&world, "/email", &[("token", letter.token())]).await.status, 400);
+    }
+    assert_eq!(ana.whoami().await.unwrap().email, "ana.new@example.org");
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn repeated_changes_of_address_give_the_first_reply() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let start = pb::StartEmailChangeRequest { new_email: "ana.new@example.org".into(), request_id: request_id(1) };
+    let first = ana.accounts().start_email_change(start.clone()).await.unwrap().into_inner();
+    assert_eq!(ana.accounts().start_email_change(start).await.unwrap().into_inner(), first);
+    let token = world.newest_letter_to(&ana.email).await.token().to_owned();
+    let confirm = pb::ConfirmEmailChangeRequest { token, request_id: request_id(2), ..Default::default() };
+    for _ in 0..2 {
+        let reply = ana.accounts().confirm_email_change(confirm.clone()).await.unwrap().into_inner();
+        assert_eq!(reply.state(), pb::EmailChangeState::OldConfirmed);
+    }
+    assert_eq!(world.letters_to("ana.new@example.org").len(), 1);
+}
+
+#[tokio::test]
+async fn two_confirmations_at_once_change_the_address() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    ask_address(&ana, "ana.new@example.org").await.unwrap();
+    let (old, new) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to("ana.new@example.org").await);
+    let (one, other) = tokio::join!(confirm_address(&ana, old.token()), confirm_address(&ana, new.token()));
+    let states = [one.unwrap(), other.unwrap()];
+    assert_eq!(states.iter().filter(|state| **state == pb::EmailChangeState::Changed).count(), 1, "{states:?}");
+    assert_eq!(ana.whoami().await.unwrap().email, "ana.new@example.org");
+    world.run_jobs().await;
+}
