@@ -14,7 +14,7 @@ use crate::{
     objects::Objects,
     outgoing::Outgoing,
     rpc::{once::Repeats, page::Pages},
-    vault::{Breached, Hasher, Keys, Paseto, Sealer},
+    vault::{Breached, Hasher, Keys, Paseto, Passkeys, Sealer},
 };
 
 /// Everything a use case may touch. Cheap to clone.
@@ -33,6 +33,7 @@ pub struct App {
     pub sealer: Sealer,
     pub paseto: Paseto,
     pub hasher: Hasher,
+    pub passkeys: Passkeys,
     pub breached: Breached,
     pub pages: Pages,
     pub repeats: Repeats,
@@ -75,6 +76,7 @@ impl App {
             queue: Queue::new(clock.clone(), dice.clone(), cache.clone()),
             office: Arc::new(Office::new(&config.mail)?),
             paseto: Paseto::new(keys.token.clone(), &config.public_url()),
+            passkeys: Passkeys::new(&config)?,
             breached: Breached::open(config.passwords.breached_file.clone())?,
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(keys.page.clone()),

@@ -8,9 +8,9 @@
 //! - [`cli`]: what the command line can ask for; [`server`] and [`work`]: what it then runs
 //! - [`rpc`]: the path of every call, before and after its feature
 //! - the features, each a folder with its gRPC face, its rules and its statements: [`accounts`], [`sessions`],
-//!   [`security`], [`service_accounts`],
-//!   [`applications`], [`artists`], [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`],
-//!   [`challenges`], [`notifications`], [`audit`], [`privacy`]
+//!   [`security`], [`factors`], [`enrolment`], [`challenges`], [`service_accounts`], [`applications`], [`artists`],
+//!   [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`], [`notifications`], [`audit`],
+//!   [`privacy`]
 //! - [`subject`]: a key per person, under which what must stay is sealed
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
@@ -29,7 +29,9 @@ pub mod challenges;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod enrolment;
 pub mod entity;
+pub mod factors;
 pub mod jobs;
 pub mod kernel;
 pub mod limits;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     accounts, admin,
     app::App,
-    challenges,
+    challenges, factors,
     jobs::{Registry, SweepJobs, Worker},
     notifications,
     privacy::{BuildExport, EraseAccount, EraseDue, SweepExports},
@@ -26,6 +26,7 @@ pub fn registry() -> Registry {
         .with_schedule::<accounts::SweepRegistrations>(HOUR)
         .with_schedule::<admin::EndSuspensions>(Duration::from_mins(5))
         .with_schedule::<service_accounts::SweepKeys>(HOUR)
+        .with_schedule::<factors::SweepFactors>(HOUR)
         .with::<SendReset>()
         .with_schedule::<SweepProofs>(HOUR)
         .with::<FinalizeUpload>()

@@ -32,6 +32,7 @@ mod m20261124_000010_attempts_count;
 mod m20261124_000011_login_guard;
 mod m20261124_000012_device;
 mod m20261124_000013_spent_challenge;
+mod m20261124_000020_factor;
 mod m20261124_000040_mail_proof;
 mod m20261124_000050_audit_chain;
 mod m20261124_000051_privacy;
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_login_guard::Migration),
             Box::new(m20261124_000012_device::Migration),
             Box::new(m20261124_000013_spent_challenge::Migration),
+            Box::new(m20261124_000020_factor::Migration),
             Box::new(m20261124_000040_mail_proof::Migration),
             Box::new(m20261124_000050_audit_chain::Migration),
             Box::new(m20261124_000051_privacy::Migration),

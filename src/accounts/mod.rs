@@ -33,8 +33,8 @@ pub use self::{
     roles::set_roles,
     staff::count_other_admins,
     store::{
-        find, find_by_email, insert, list_roles_changed_since, none_is_staff, touch, update_email, update_others_void,
-        update_password, update_password_hash,
+        find, find_by_email, insert, list_roles_changed_since, none_is_staff, touch, update_email, update_factor_kinds,
+        update_others_void, update_password, update_password_hash,
     },
     undo::{Change, DELETION_GRACE, Undone, spend_deletion_link, take_undo, undo_link},
     wire::proto,

@@ -14,7 +14,7 @@ use crate::{
         registration,
     },
     kernel::{
-        Digest, EmailAddress, StoredHash, Timestamp,
+        Digest, EmailAddress, FactorKinds, StoredHash, Timestamp,
         ids::{AccountId, RegistrationId},
     },
 };
@@ -101,6 +101,23 @@ pub async fn update_password_hash(tx: &WriteTx, id: AccountId, old: &StoredHash,
         .exec(tx)
         .await
         .map(drop)
+}
+
+/// Writes which kinds of second factors are in force: for the factors' own transactions. `None` without such an account.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_factor_kinds(
+    tx: &WriteTx,
+    id: AccountId,
+    kinds: FactorKinds,
+    now: Timestamp,
+) -> Result<Option<Model>, DbErr> {
+    let changed = Entity::update_many()
+        .col_expr(Column::FactorKinds, Expr::value(kinds))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.eq(id));
+    Ok(changed.exec_with_returning(tx).await?.pop())
 }
 
 /// Sets a new password, unless it was changed since `old` was read. `false` if it was.

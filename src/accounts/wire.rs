@@ -13,7 +13,7 @@ use crate::{
     challenges,
     entity::account,
     kernel::{
-        Password, Role,
+        FactorKind, Password, Role,
         ids::{Id, RegistrationId},
         text,
     },
@@ -54,6 +54,14 @@ pub fn proto(account: &account::Model) -> pb::Account {
             account::Kind::Service => pb::AccountKind::Service,
         }
         .into(),
+        factor_kinds: account.factor_kinds.iter().map(|kind| pb_factor_kind(kind).into()).collect(),
+    }
+}
+
+fn pb_factor_kind(kind: FactorKind) -> pb::FactorKind {
+    match kind {
+        FactorKind::Passkey => pb::FactorKind::Passkey,
+        FactorKind::Totp => pb::FactorKind::Totp,
     }
 }
 

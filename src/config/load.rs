@@ -84,6 +84,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         objects: given.section(mode),
         mail: given.section(mode),
         passwords: given.section(mode),
+        passkeys: given.section(mode),
         sessions: given.section(mode),
         limits: given.section(mode),
         guessing: given.section(mode),

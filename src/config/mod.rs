@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod mail;
 mod objects;
+mod passkeys;
 mod passwords;
 mod server;
 mod sessions;
@@ -38,6 +39,7 @@ pub use self::{
     log::{LogConfig, LogFormat},
     mail::{MailConfig, Relay, RelayTls},
     objects::ObjectsConfig,
+    passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
     server::{ForwardedHeader, ServerConfig},
     sessions::SessionsConfig,
@@ -85,6 +87,7 @@ pub struct Config {
     pub objects: ObjectsConfig,
     pub mail: MailConfig,
     pub passwords: PasswordsConfig,
+    pub passkeys: PasskeysConfig,
     pub sessions: SessionsConfig,
     pub limits: LimitsConfig,
     pub guessing: GuessingConfig,
@@ -128,5 +131,10 @@ impl Config {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.server.listen),
         }
+    }
+
+    /// Whether staff without a second factor can do nothing of their office.
+    pub fn staff_must_have_factor(&self) -> bool {
+        self.passkeys.staff_must_have_factor.unwrap_or(self.mode == Mode::Production)
     }
 }

@@ -195,7 +195,10 @@ pub struct Caller {
     pub account: AccountId,
     /// Of a key: an id that no session has.
     pub session: SessionId,
+    /// What counts for this call: without the office of staff who must have a second factor first.
     pub roles: Roles,
+    /// The person is staff, must have a second factor, and has none.
+    pub must_enroll: bool,
     /// Which checks the person passed, and when.
     pub proof: Proof,
     /// The member of staff who looks through this person's eyes. Such a caller only reads.
@@ -295,5 +298,7 @@ mod tests {
             assert!(!Roles::LISTENER.with(Role::Artist).allow(permission));
         }
         assert!(!Roles::LISTENER.with(Role::Reviewer).allow(Permission::ManageRoles));
+        let all = Role::ALL.into_iter().fold(Roles::LISTENER, Roles::with);
+        assert_eq!(all.without_staff(), Roles::LISTENER.with(Role::Artist));
     }
 }

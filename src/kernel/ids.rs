@@ -183,6 +183,10 @@ ids! {
     ApiKeyId = "key";
     /// One try to sign in.
     AttemptId = "att";
+    /// A second factor.
+    FactorId = "fac";
+    /// A sign-in, a step-up or a registration of a passkey that is under way.
+    FlowId = "flw";
     /// One line of the audit trail.
     AuditId = "aud";
     /// A piece of work that waits in the queue.

@@ -108,6 +108,8 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::AccountCancelDeletion => anyone(Write),
 
         Rpc::SessionLogin => anyone(Password),
+        Rpc::SessionContinueLogin => anyone(Write),
+        Rpc::SessionStepUp => signed_in(Password),
         Rpc::SessionRefreshSession => anyone(Write),
         Rpc::SessionGetSession | Rpc::SessionListSessions => signed_in(Read),
         Rpc::SessionLogout | Rpc::SessionRevokeSession | Rpc::SessionUpdateSession => signed_in(Write),
@@ -115,6 +117,13 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::SessionGetChallenge => anyone(Read),
         Rpc::SessionListDevices => signed_in(Read),
         Rpc::SessionForgetDevice => signed_in(Write).fresh(),
+
+        Rpc::FactorListFactors => signed_in(Read),
+        Rpc::FactorBeginTotpEnrollment | Rpc::FactorBeginPasskeyRegistration => signed_in(Write).fresh(),
+        Rpc::FactorFinishTotpEnrollment | Rpc::FactorFinishPasskeyRegistration => signed_in(Write),
+        Rpc::FactorBeginPasskeyLogin => anyone(Write),
+        Rpc::FactorUpdateFactor => signed_in(Write),
+        Rpc::FactorDeleteFactor | Rpc::FactorRegenerateRecoveryCodes => signed_in(Write).fresh(),
 
         Rpc::ApplicationGetMyApplication => signed_in(Read),
         Rpc::ApplicationCreateApplication | Rpc::ApplicationSubmitApplication => signed_in(Write),

@@ -187,10 +187,13 @@ impl Shared {
 
 /// Whether this caller may call this method at all. Whose things it is about is the feature's business.
 fn judge(rpc: Rpc, access: Access, caller: &Caller) -> Result<(), Refusal> {
-    if let Who::With(permission) = access.who
-        && !caller.may(permission)
-    {
-        return Err(Refusal::PermissionMissing(permission));
+    if let Who::With(permission) = access.who {
+        if caller.must_enroll {
+            return Err(Refusal::StepUpRequired { methods: "enroll".to_owned() });
+        }
+        if !caller.may(permission) {
+            return Err(Refusal::PermissionMissing(permission));
+        }
     }
     if let Some(key) = caller.key
         && !rpc.only_reads()

@@ -9,7 +9,8 @@ use tonic_types::{ErrorDetails, FieldViolation};
 use crate::{
     accounts::password::Rejected,
     pb::ErrorReason,
-    rpc::{Fault, fault, limit::Exceeded},
+    rpc::{Fault, Refusal, fault, limit::Exceeded},
+    sessions,
     vault::Full,
 };
 
@@ -27,8 +28,10 @@ pub enum Error {
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
     AttemptsExhausted,
-    #[error("this account has a second factor; the letter alone sets no password")]
-    StepUpRequired { methods: String },
+    #[error("this account has a second factor; prove that too")]
+    FactorWanted { methods: String },
+    #[error("{0}")]
+    Factor(#[from] sessions::Error),
     #[error("this is your address already")]
     SameAddress,
     #[error("the account has changed meanwhile; read it again")]
@@ -52,7 +55,8 @@ impl Fault for Error {
             Self::TooManyTries { .. } | Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
-            Self::StepUpRequired { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
+            Self::FactorWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
+            Self::Factor(error) => error.class(),
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
@@ -69,7 +73,8 @@ impl Fault for Error {
                 HashMap::from([("scope".to_owned(), SCOPE.to_owned()), ("limit".to_owned(), limit.to_string())])
             }
             Self::TooManyLetters(exceeded) => exceeded.facts(),
-            Self::StepUpRequired { methods } => fact("methods", methods),
+            Self::FactorWanted { methods } => step_up(methods).facts(),
+            Self::Factor(error) => error.facts(),
             Self::AccountGone => fact("cause", "account_deleted"),
             _ => HashMap::new(),
         }
@@ -78,9 +83,8 @@ impl Fault for Error {
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
             Self::PasswordRejected(why) => why.describe("new_password", details),
-            Self::StepUpRequired { methods } => {
-                details.add_precondition_failure_violation("STEP_UP", methods, "the second factor is still wanted");
-            }
+            Self::FactorWanted { methods } => step_up(methods).describe(details),
+            Self::Factor(error) => error.describe(details),
             Self::SameAddress => {
                 details.set_bad_request(vec![FieldViolation::new("new_email", self.to_string())]);
             }
@@ -99,9 +103,15 @@ impl Fault for Error {
     fn database(&self) -> Option<&DbErr> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Factor(error) => error.database(),
             _ => None,
         }
     }
+}
+
+/// The same answer as the gate's.
+fn step_up(methods: &str) -> Refusal {
+    Refusal::StepUpRequired { methods: methods.to_owned() }
 }
 
 fault::status_from!(Error);

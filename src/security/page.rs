@@ -16,14 +16,16 @@ use serde::Deserialize;
 use super::{
     Error,
     email::{self, Progress},
-    reset, undo,
+    reset::{self, Reset, Second},
+    undo,
 };
 use crate::{
     accounts::proof::{Shown, link_digest},
     app::App,
+    factors::wire as factor,
     kernel::{Facts, Password},
     pages::{ask, escaped, page, spent, unavailable},
-    rpc::fault,
+    rpc::{Fault, Fields, fault},
 };
 
 /// `/reset`, `/email` and `/undo`, each with GET and POST.
@@ -47,6 +49,9 @@ struct NewPassword {
     token: String,
     #[serde(default)]
     password: String,
+    /// Of an authenticator app, or a recovery code; most accounts want none.
+    #[serde(default)]
+    code: String,
 }
 
 async fn ask_password(Query(link): Query<Link>) -> Response {
@@ -58,8 +63,12 @@ async fn set_password(
     Extension(facts): Extension<Facts>,
     Form(given): Form<NewPassword>,
 ) -> Response {
-    let (shown, new) = (Shown::Link(link_digest(&given.token)), Password::new(&given.password));
-    match on_its_own(async move { reset::complete(&app, &facts, shown, &new, &()).await }).await {
+    let asked = Reset {
+        shown: Shown::Link(link_digest(&given.token)),
+        new: Password::new(&given.password),
+        second: second(&given.code),
+    };
+    match on_its_own(async move { reset::complete(&app, &facts, asked, &()).await }).await {
         Ok(_) => page(
             StatusCode::OK,
             "Your password is changed",
@@ -69,8 +78,25 @@ async fn set_password(
             let why = format!("This password cannot be used: {why}.");
             page(StatusCode::BAD_REQUEST, "Choose another password", &password_form(&given.token, &why))
         }
+        Err(Some(error)) if wants_factor(&error) => {
+            let why =
+                "This account has a second factor: its code, or a recovery code, is wanted too. Codes serve once.";
+            page(StatusCode::FORBIDDEN, "Your second factor is wanted too", &password_form(&given.token, why))
+        }
         Err(error) => refusal(error),
     }
+}
+
+/// Whether another code may help.
+fn wants_factor(error: &Error) -> bool {
+    matches!(error, Error::FactorWanted { .. } | Error::Factor(_)) && error.database().is_none()
+}
+
+/// The code that was typed: six digits are an app's, anything else is a recovery code.
+fn second(code: &str) -> Option<Second> {
+    let mut fields = Fields::default();
+    let given = factor::totp(&mut fields, code).or_else(|| factor::recovery_code(&mut fields, code))?;
+    Some(Second { given, flow: None })
 }
 
 fn password_form(token: &str, why: &str) -> String {
@@ -79,6 +105,8 @@ fn password_form(token: &str, why: &str) -> String {
         "<form method=\"post\" action=\"/reset\">{why}\
          <p><label for=\"password\">New password, 12 characters or more</label><br>\
          <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"new-password\" required></p>\
+         <p><label for=\"code\">Code of your second factor, only if you have one</label><br>\
+         <input id=\"code\" name=\"code\" autocomplete=\"one-time-code\"></p>\
          <input type=\"hidden\" name=\"token\" value=\"{}\"><button type=\"submit\">Set the password</button></form>",
         escaped(token)
     )
@@ -141,11 +169,6 @@ fn refusal(error: Option<Error>) -> Response {
         Some(Error::TokenInvalid | Error::AttemptsExhausted) => {
             spent("It was used before, is too old, or a newer letter has replaced it.")
         }
-        Some(Error::StepUpRequired { .. }) => page(
-            StatusCode::FORBIDDEN,
-            "Your second factor is wanted too",
-            "<p>This account has a second factor. Set the password in the app, with the code of the letter.</p>",
-        ),
         Some(error) => {
             tracing::error!(error = fault::causes(&error), "a page of a letter failed");
             unavailable()

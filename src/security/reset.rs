@@ -17,15 +17,16 @@ use crate::{
         account,
         mail_proof::{Purpose, State},
     },
+    factors::Given,
     kernel::{
         EmailAddress, Facts, Password, Principal,
-        ids::{AccountId, Id, ProofId, ResetId},
+        ids::{AccountId, FlowId, Id, ProofId, ResetId},
     },
     limits::{self, Asked},
     mail::Letter,
     notifications,
     rpc::once::Record,
-    sessions::Which,
+    sessions::{self, Which},
 };
 
 /// How long a link sets a password.
@@ -97,27 +98,40 @@ async fn post(tx: &WriteTx, app: &App, account: &account::Model, id: ProofId, pr
     notifications::post(tx, app, &format!("reset/{id}"), &account.email, &letter).await
 }
 
-/// Sets a new password for whoever shows the proof. Returns how many sessions ended: all there were.
-pub async fn complete(
-    app: &App,
-    facts: &Facts,
-    shown: Shown<ResetId>,
-    new: &Password,
-    once: &impl Record<usize>,
-) -> Result<usize, Error> {
-    let proof = proofs::find(app, shown, &[Purpose::ResetPassword]).await?;
+/// A second factor, shown beside the letter's proof.
+pub struct Second {
+    pub given: Given,
+    /// Of `BeginPasskeyLogin`, which a passkey answers.
+    pub flow: Option<FlowId>,
+}
+
+/// What a reset is asked with.
+pub struct Reset {
+    pub shown: Shown<ResetId>,
+    pub new: Password,
+    pub second: Option<Second>,
+}
+
+/// Sets a new password for whoever shows the proof, and the second factor if there is one (ASVS 5.0, 6.4.3). Returns how
+/// many sessions ended: all there were.
+pub async fn complete(app: &App, facts: &Facts, asked: Reset, once: &impl Record<usize>) -> Result<usize, Error> {
+    let proof = proofs::find(app, asked.shown, &[Purpose::ResetPassword]).await?;
     let account = owner(app, proof.account_id).await?;
-    password::judge(app, &account, new).await?;
-    // A mailbox is no second factor: who reads the letters is not yet the person.
-    if !account.factor_kinds.is_empty() {
-        return Err(Error::StepUpRequired { methods: account.factor_kinds.to_string() });
-    }
-    let hash = app.hasher.hash(new).await?;
+    password::judge(app, &account, &asked.new).await?;
+    let proven = match (account.factor_kinds.is_empty(), &asked.second) {
+        (true, _) => None,
+        (false, None) => return Err(Error::FactorWanted { methods: account.factor_kinds.to_string() }),
+        (false, Some(second)) => Some(sessions::show_factor(app, facts, account.id, &second.given, second.flow).await?),
+    };
+    let hash = app.hasher.hash(&asked.new).await?;
 
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
     if !store::update_spent(&tx, proof.id, now).await? {
         return Err(Error::TokenInvalid);
+    }
+    if let Some(proven) = &proven {
+        proven.spend(&tx, app).await?;
     }
     let ended = password::replace(&tx, app, &account, hash, Which::All, now).await?;
     let event = audit::Event::new(Principal::Anonymous, "authn_password_reset", "account", account.id)

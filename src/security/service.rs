@@ -147,12 +147,12 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<pb::CompletePasswordResetResponse>, Status> {
         let facts = rpc::facts(&request);
         let message = request.get_ref();
-        let (shown, new) = wire::reset(message)?;
+        let asked = wire::reset(message)?;
         let once = self
             .app
             .repeats
             .of(None, message, |ended: &usize| pb::CompletePasswordResetResponse { ended_count: count(*ended) })?;
-        once.run(&self.app.db, reset::complete(&self.app, &facts, shown, &new, &once)).await
+        once.run(&self.app.db, reset::complete(&self.app, &facts, asked, &once)).await
     }
 
     async fn start_email_change(

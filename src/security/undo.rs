@@ -7,6 +7,7 @@ use crate::{
     audit,
     db::{WriteTx, violates_uniqueness},
     entity::{account, session::EndCause},
+    factors,
     kernel::{Digest, EmailAddress, Facts, Principal},
     privacy,
     rpc::once::Record,
@@ -31,6 +32,8 @@ pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Ou
     let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
     sessions::devices::forget_all(&tx, app, account.id).await?;
     store::update_all_void(&tx, account.id, now).await?;
+    // A stranger may stand between the password and the factor.
+    factors::void_flows(&tx, account.id).await?;
     let mut mended = Mended { account, mailbox_is_theirs: true };
     // The newest first, so that the oldest state is what stays.
     for change in changes.iter().rev() {
@@ -69,7 +72,19 @@ async fn take_back(tx: &WriteTx, app: &App, mended: &mut Mended, change: &Change
             let gone = !back && mended.account.status == account::Status::Deleted;
             if gone { Err(Error::TokenInvalid) } else { Ok(()) }
         }
-        Change::FactorAdded { .. } | Change::FactorRemoved { .. } | Change::RecoveryCodesRenewed => Ok(()),
+        Change::FactorAdded { factor } => {
+            if let Ok(factor) = factor.parse() {
+                factors::undo_added(tx, app, mended.account.id, factor).await?;
+            }
+            Ok(())
+        }
+        Change::FactorRemoved { factor } => {
+            if let Ok(factor) = factor.parse() {
+                factors::undo_removed(tx, app, mended.account.id, factor).await?;
+            }
+            Ok(())
+        }
+        Change::RecoveryCodesRenewed => Ok(factors::void_codes(tx, mended.account.id).await?),
     }
 }
 

@@ -2,7 +2,13 @@
 
 use tonic::Status;
 
-use super::{email::Progress, events::Seen, password::Passwords, undo::Outcome};
+use super::{
+    email::Progress,
+    events::Seen,
+    password::Passwords,
+    reset::{Reset, Second},
+    undo::Outcome,
+};
 use crate::{
     accounts::{
         Change,
@@ -12,9 +18,10 @@ use crate::{
     },
     challenges::{self, Solution},
     entity::audit_event::ActorKind,
+    factors::wire as factor,
     kernel::{
         Digest, EmailAddress, Password,
-        ids::{AccountId, EmailChangeId, ResetId},
+        ids::{AccountId, EmailChangeId, FlowId, Id},
     },
     pb,
     rpc::{Fields, convert},
@@ -50,12 +57,20 @@ pub fn address(path: &str, typed: &str) -> Result<EmailAddress, Status> {
     fields.finish(|| email)
 }
 
-pub fn reset(message: &pb::CompletePasswordResetRequest) -> Result<(Shown<ResetId>, Password), Status> {
+pub fn reset(message: &pb::CompletePasswordResetRequest) -> Result<Reset, Status> {
+    use pb::complete_password_reset_request::Factor;
     let mut fields = Fields::default();
     let shown = shown(&mut fields, &message.token, ("reset_id", &message.reset_id), &message.code);
     let new = password(&mut fields, "new_password", &message.new_password);
-    let (shown, new) = fields.finish(|| Some((shown?, new)))?;
-    Ok((shown?, new))
+    let given = match &message.factor {
+        None => Some(None),
+        Some(Factor::TotpCode(code)) => factor::totp(&mut fields, code).map(Some),
+        Some(Factor::RecoveryCode(code)) => factor::recovery_code(&mut fields, code).map(Some),
+        Some(Factor::PasskeyCredential(json)) => factor::passkey(&mut fields, json).map(Some),
+    };
+    let (shown, new, given) = fields.finish(|| Some((shown?, new, given?)))?;
+    let flow = FlowId::parse(&message.flow_id).ok();
+    Ok(Reset { shown: shown?, new, second: given.map(|given| Second { given, flow }) })
 }
 
 pub fn confirmation(message: &pb::ConfirmEmailChangeRequest) -> Result<Shown<EmailChangeId>, Status> {

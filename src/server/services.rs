@@ -17,14 +17,16 @@ use crate::{
     applications::ApplicationRpc,
     artists::ArtistRpc,
     audit::AuditRpc,
+    enrolment::FactorRpc,
     limits::Calls,
     pb::{
         DESCRIPTORS, account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
         application_service_server::ApplicationServiceServer, artist_service_server::ArtistServiceServer,
-        audit_service_server::AuditServiceServer, review_service_server::ReviewServiceServer,
-        search_service_server::SearchServiceServer, server_service_server::ServerServiceServer,
-        session_service_server::SessionServiceServer, storage_service_server::StorageServiceServer,
-        submission_service_server::SubmissionServiceServer, track_service_server::TrackServiceServer,
+        audit_service_server::AuditServiceServer, factor_service_server::FactorServiceServer,
+        review_service_server::ReviewServiceServer, search_service_server::SearchServiceServer,
+        server_service_server::ServerServiceServer, session_service_server::SessionServiceServer,
+        storage_service_server::StorageServiceServer, submission_service_server::SubmissionServiceServer,
+        track_service_server::TrackServiceServer,
     },
     review::ReviewRpc,
     rpc::{access::Cost, gate::Gate},
@@ -76,6 +78,7 @@ fn grpc_services(app: &App, health: &Health) -> anyhow::Result<Routes> {
         ApplicationServiceServer, ApplicationRpc::new(app.clone()), small;
         ArtistServiceServer, ArtistRpc::new(app.clone()), small;
         AuditServiceServer, AuditRpc::new(app.clone()), small;
+        FactorServiceServer, FactorRpc::new(app.clone()), small;
         ReviewServiceServer, ReviewRpc::new(app.clone()), small;
         SearchServiceServer, SearchRpc::new(app.clone()), small;
         ServerServiceServer, ServerRpc::new(app.clone()), small;

@@ -73,6 +73,7 @@ impl ApiKeys {
             account: account.id,
             session: SessionId::from(uuid::Uuid::from(key.id)),
             roles: Roles::LISTENER,
+            must_enroll: false,
             proof: Proof::never(now),
             impersonator: None,
             key: Some(KeyInUse { id: key.id, scopes: key.scopes, read_only: key.read_only }),

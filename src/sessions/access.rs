@@ -150,13 +150,14 @@ impl Authenticate for AccessTokens {
             Some(current) if current.version > claims.roles_version => current.roles,
             _ => Roles::from_bits(claims.roles),
         };
-        Ok(claims.caller(roles, now, facts))
+        let must_enroll = roles.is_staff() && claims.factor_kinds == 0 && self.app.config.staff_must_have_factor();
+        Ok(claims.caller(roles, must_enroll, now, facts))
     }
 }
 
 impl Claims {
     /// Who calls, with the roles of the moment.
-    fn caller(&self, roles: Roles, now: Timestamp, facts: Facts) -> Caller {
+    fn caller(&self, roles: Roles, must_enroll: bool, now: Timestamp, facts: Facts) -> Caller {
         // Whoever looks through another's eyes proved nothing as that person, and gains no right of staff by it.
         let looks = self.impersonator.is_some();
         let proof = Proof {
@@ -168,7 +169,8 @@ impl Claims {
         Caller {
             account: self.account,
             session: self.session,
-            roles: if looks { roles.without_staff() } else { roles },
+            roles: if looks || must_enroll { roles.without_staff() } else { roles },
+            must_enroll: must_enroll && !looks,
             proof: if looks { Proof::never(now) } else { proof },
             impersonator: self.impersonator,
             key: None,

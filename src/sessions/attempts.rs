@@ -40,6 +40,15 @@ impl Target {
         };
         Self { identifier, device, counter }
     }
+
+    /// An attempt without the password, or on a session that is open: it neither speaks against those who guess
+    /// passwords nor for them. `what` tells such attempts apart.
+    pub fn apart(app: &App, email: &EmailAddress, what: &[u8]) -> Self {
+        let strangers = Self::new(app, email, None);
+        let key = app.keys.derived("login identifiers");
+        let counter = Digest::mac(&key, &[strangers.identifier.as_bytes(), b"apart", what]);
+        Self { counter, ..strangers }
+    }
 }
 
 /// What stands for an address in the rows of attempts, known or not, so that none is stored in clear.

@@ -20,9 +20,10 @@ use crate::{
         account, device,
         session::{self, EndCause, Transport},
     },
+    factors::{self, Passed},
     kernel::{
         Facts, Principal, Role, Roles, StoredHash, Timestamp,
-        ids::{Id, SessionId},
+        ids::{FlowId, Id, SessionId},
     },
 };
 
@@ -71,8 +72,8 @@ pub struct Opening {
     pub device_name: String,
     pub remember_device: bool,
     pub transport: Transport,
-    /// When a second factor was checked for it.
-    pub second_factor_at: Option<Timestamp>,
+    /// The factor that was checked for it.
+    pub proven: Option<Proven>,
     /// A newer hash of the password, if the stored one was made with older parameters.
     pub rehashed: Option<StoredHash>,
     /// The known device of this account that it begins on.
@@ -81,12 +82,32 @@ pub struct Opening {
     pub is_news: Option<bool>,
 }
 
+/// A flow that was answered right. Both are spent with the session that they open.
+pub struct Proven {
+    /// None where no flow was needed to ask.
+    pub flow: Option<FlowId>,
+    pub passed: Passed,
+}
+
+impl Proven {
+    /// Spends both, in the transaction of what they open.
+    ///
+    /// # Errors
+    /// If another act was faster.
+    pub async fn spend(&self, tx: &WriteTx, app: &App) -> Result<(), Error> {
+        if let Some(flow) = self.flow {
+            factors::finish_flow(tx, app, flow).await?;
+        }
+        Ok(self.passed.spend(tx, app).await?)
+    }
+}
+
 fn wish(opening: &Opening) -> Wish<'_> {
     Wish {
         known: opening.device.as_ref(),
         remember: opening.remember_device,
         name: &opening.device_name,
-        second_factor_passed: opening.second_factor_at.is_some(),
+        second_factor_passed: opening.proven.is_some(),
     }
 }
 
@@ -115,7 +136,7 @@ fn prepare(
         impersonator_id: None,
         created_at: now,
         authenticated_at: now,
-        second_factor_at: opening.second_factor_at,
+        second_factor_at: opening.proven.as_ref().map(|_| now),
         last_used_at: now,
         idle_expires_at: now + idle,
         absolute_expires_at: now + absolute,
@@ -159,6 +180,9 @@ pub async fn open(
         tx.rollback().await?;
         return Err(login::lock(app, facts, attempt).await?);
     }
+    if let Some(proven) = &opening.proven {
+        proven.spend(&tx, app).await?;
+    }
     if let Some(new) = opening.rehashed {
         accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;
     }
@@ -168,8 +192,9 @@ pub async fn open(
     if is_news {
         devices::tell(&tx, app, &account, &session).await?;
     }
+    let method = opening.proven.as_ref().map(|proven| proven.passed.method());
     let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", session.id)
-        .with(serde_json::json!({ "ended": ended.len() }));
+        .with(serde_json::json!({ "ended": ended.len(), "factor": method }));
     audit::write(&tx, app, Some(facts), event).await?;
     let (cache, owner, id, now) = (app.cache.clone(), account.id, session.id, session.created_at);
     tx.after_commit(move || cache.opened(owner, id, now));

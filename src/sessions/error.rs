@@ -7,9 +7,9 @@ use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
-    challenges,
+    challenges, factors,
     pb::ErrorReason,
-    rpc::{Fault, fault},
+    rpc::{Fault, Refusal, fault},
     vault::Full,
 };
 
@@ -39,6 +39,10 @@ pub enum Error {
     NoDevice,
     #[error("{0}")]
     Challenge(#[from] challenges::Error),
+    #[error("a password is not enough for who has a second factor; give that one")]
+    StrongerWanted { methods: String },
+    #[error("{0}")]
+    Factor(#[from] factors::Error),
     #[error("{0}")]
     Capacity(#[from] Full),
     #[error("no token could be made")]
@@ -60,6 +64,8 @@ impl Fault for Error {
             Self::ReadsOnly => (Code::PermissionDenied, ErrorReason::ImpersonationReadsOnly),
             Self::CsrfHeaderMissing => (Code::PermissionDenied, ErrorReason::CsrfHeaderMissing),
             Self::NotFound | Self::NoDevice => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::StrongerWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
+            Self::Factor(error) => error.class(),
             Self::Challenge(error) => error.class(),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
@@ -71,6 +77,8 @@ impl Fault for Error {
         match self {
             Self::Ended { cause } => HashMap::from([("cause".to_owned(), cause.clone())]),
             Self::Challenge(error) => error.facts(),
+            Self::StrongerWanted { methods } => step_up(methods).facts(),
+            Self::Factor(error) => error.facts(),
             _ => HashMap::new(),
         }
     }
@@ -84,6 +92,8 @@ impl Fault for Error {
             Self::NoDevice => {
                 details.set_resource_info("device", "", "", "it does not exist, or is not yours");
             }
+            Self::StrongerWanted { methods } => step_up(methods).describe(details),
+            Self::Factor(error) => error.describe(details),
             Self::NotFound => {
                 details.set_resource_info("session", "", "", "it does not exist, or is not yours");
             }
@@ -95,9 +105,15 @@ impl Fault for Error {
         match self {
             Self::Database(error) => Some(error),
             Self::Challenge(error) => error.database(),
+            Self::Factor(error) => error.database(),
             _ => None,
         }
     }
+}
+
+/// The same answer as the gate's.
+fn step_up(methods: &str) -> Refusal {
+    Refusal::StepUpRequired { methods: methods.to_owned() }
 }
 
 fault::status_from!(Error);

@@ -3,8 +3,9 @@
 use super::{
     Error,
     attempts::{self, Attempt, Counts, Target},
-    begin::{self, Opening, SignedIn},
+    begin::Opening,
     devices,
+    flow::{self, Step},
     guessing::{self, Standing},
     jobs::FollowUpLock,
 };
@@ -71,7 +72,7 @@ impl Before {
 }
 
 /// Signs a person in, or says no in the same time and words whatever the reason.
-pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<SignedIn, Error> {
+pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step, Error> {
     let before = look_up(app, facts, &given).await?;
     if let Some(level) = before.standing.challenge
         && let Err(error) = challenges::require(app, given.solution.as_ref(), level).await
@@ -93,12 +94,12 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Signe
                 device_name: given.device_name,
                 remember_device: given.remember_device,
                 transport: given.transport,
-                second_factor_at: None,
+                proven: None,
                 rehashed,
                 device: before.device,
                 is_news: Some(before.counts.had_session && !before.counts.familiar),
             };
-            begin::open(app, facts, account, opening, attempt).await
+            flow::after_password(app, facts, account, opening, attempt).await
         }
         (Err(full), _) => {
             attempts::insert(&app.db.write_one(), app, facts, attempt).await?;

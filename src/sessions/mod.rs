@@ -10,6 +10,8 @@
 //! - a device token is stored as a hash, and proves nothing but that the device is known;
 //! - refresh tokens are stored as hashes and rotate on each use; N refreshes at once give one new pair; a lost reply can be
 //!   fetched again for 30 s with the old token; any other use of an old token ends the session and tells its owner;
+//! - who has a second factor gives it after the password, or a passkey instead of both; a device that is trusted is not
+//!   asked; what is in between is a flow of five minutes and five tries, which opens nothing by itself;
 //! - a session that ended is refused by its access tokens at once on this instance, within two seconds on the others,
 //!   without a database read per call;
 //! - a browser's refresh token never meets a script: it travels in a cookie, which only `RefreshSession` and `Logout` read,
@@ -24,6 +26,7 @@ mod device_token;
 pub mod devices;
 mod end;
 mod error;
+mod flow;
 mod follow;
 mod guard;
 mod guessing;
@@ -35,6 +38,7 @@ pub mod page;
 mod refresh;
 mod refresh_token;
 mod service;
+mod step_up;
 mod store;
 mod watch;
 mod wire;
@@ -42,13 +46,16 @@ mod wire;
 pub use self::{
     access::{AccessTokens, Issued},
     attempts::identifier_mac,
+    begin::Opening,
     end::end,
     error::Error,
+    flow::{Required, begin_passkey, show_factor},
     follow::follow_changes,
     guard::{password_off_at, password_reset, turn_password_off, unlock},
     impersonation::{end_impersonation, end_impersonations_around, impersonate},
     jobs::{FollowUpLock, SweepSessions},
     service::SessionRpc,
+    step_up::{CarriedOn, carry_on},
     store::{Which, find_of, list_live},
-    wire::of_another as proto,
+    wire::{of_another as proto, transport},
 };

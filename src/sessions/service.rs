@@ -3,9 +3,11 @@
 use tonic::{Request, Response, Status};
 
 use super::{
-    Error, cookie, device_store, devices, end, login, own, refresh,
+    Error, cookie, device_store, devices, end,
+    flow::{self, Step},
+    login, own, refresh,
     refresh_token::RefreshToken,
-    store,
+    step_up, store,
     watch::{self, Watch},
     wire,
 };
@@ -40,9 +42,33 @@ impl SessionService for SessionRpc {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         let facts = rpc::facts(&request);
         let given = wire::credentials(request.get_ref())?;
-        let begun = login::login(&self.app, &facts, given).await?;
+        let step = login::login(&self.app, &facts, given).await?;
+        match &step {
+            Step::FactorRequired(_) => Ok(Response::new(wire::login(step))),
+            Step::Done(begun) => {
+                let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
+                Ok(cookie::give(Response::new(wire::login(step)), transport, &tokens))
+            }
+        }
+    }
+
+    async fn continue_login(
+        &self,
+        request: Request<pb::ContinueLoginRequest>,
+    ) -> Result<Response<pb::ContinueLoginResponse>, Status> {
+        let facts = rpc::facts(&request);
+        let (flow, given) = wire::continued(request.get_ref())?;
+        let begun = flow::go_on(&self.app, &facts, flow, &given).await?;
         let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
-        Ok(cookie::give(Response::new(wire::signed_in(begun)), transport, &tokens))
+        let reply = pb::ContinueLoginResponse { signed_in: Some(wire::signed_in(begun)) };
+        Ok(cookie::give(Response::new(reply), transport, &tokens))
+    }
+
+    async fn step_up(&self, request: Request<pb::StepUpRequest>) -> Result<Response<pb::StepUpResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let proof = wire::proof(request.get_ref())?;
+        let outcome = step_up::step_up(&self.app, &caller, proof).await?;
+        Ok(Response::new(wire::stepped_up(outcome)))
     }
 
     async fn refresh_session(

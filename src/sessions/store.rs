@@ -250,6 +250,23 @@ pub async fn update_successor_used(db: &Db, id: SessionId, generation: i64, now:
         .map(drop)
 }
 
+/// Notes that the person proved themselves again. `None` if the session has ended.
+pub async fn update_proven(
+    tx: &WriteTx,
+    id: SessionId,
+    by_factor: bool,
+    now: Timestamp,
+) -> Result<Option<Model>, DbErr> {
+    let mut proven = Entity::update_many()
+        .col_expr(Column::AuthenticatedAt, Expr::value(now))
+        .filter(Column::Id.eq(id))
+        .filter(Column::EndedAt.is_null());
+    if by_factor {
+        proven = proven.col_expr(Column::SecondFactorAt, Expr::value(now));
+    }
+    Ok(proven.exec_with_returning(tx).await?.pop())
+}
+
 /// Sessions that ended at or after `since`: an indexed range.
 pub async fn list_ended_since(
     db: &impl ConnectionTrait,

@@ -7,16 +7,22 @@ use super::{
     begin::{SignedIn, Tokens},
     device_store::SeenDevice,
     end::Scope,
+    flow::{Required, Step},
     login::{Credentials, DeviceTokenText},
     own::Renamed,
     refresh::Refreshed,
+    step_up::{Proof, SteppedUp},
 };
 use crate::{
     accounts, challenges,
     entity::session::{self, Transport},
+    factors::{
+        self, Given,
+        wire::{passkey, recovery_code, totp},
+    },
     kernel::{
         Password, Timestamp,
-        ids::{Id, SessionId},
+        ids::{FlowId, Id, SessionId},
         text,
     },
     pb,
@@ -32,16 +38,10 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let mut fields = Fields::default();
     let email = fields.read("email", message.email.parse());
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
-    let transport = match pb::SessionTransport::try_from(message.session_transport) {
-        Ok(pb::SessionTransport::Unspecified | pb::SessionTransport::Bearer) => Some(Transport::Bearer),
-        Ok(pb::SessionTransport::Cookie) => Some(Transport::Cookie),
-        Err(_) => None,
-    };
-    fields.expect(transport.is_some(), "session_transport", "must be BEARER or COOKIE");
+    let transport = fields.read("session_transport", transport(message.session_transport));
     let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
     fields.expect(message.device_token.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
-    fields.expect(!message.password.is_empty(), "password", "must not be empty");
-    fields.expect(message.password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
+    typed_password(&mut fields, &message.password);
     fields.finish(|| {
         Some(Credentials {
             email: email?,
@@ -53,6 +53,15 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
             device_token: (!message.device_token.is_empty()).then(|| DeviceTokenText(message.device_token.clone())),
         })
     })
+}
+
+/// How the refresh token is to travel.
+pub fn transport(number: i32) -> Result<Transport, &'static str> {
+    match pb::SessionTransport::try_from(number) {
+        Ok(pb::SessionTransport::Unspecified | pb::SessionTransport::Bearer) => Ok(Transport::Bearer),
+        Ok(pb::SessionTransport::Cookie) => Ok(Transport::Cookie),
+        Err(_) => Err("must be BEARER or COOKIE"),
+    }
 }
 
 pub fn scope(message: pb::LogoutRequest) -> Result<Scope, Status> {
@@ -159,8 +168,19 @@ pub fn logged_out(ended: &[SessionId]) -> pb::LogoutResponse {
     pb::LogoutResponse { ended_count: i32::try_from(ended.len()).unwrap_or(i32::MAX) }
 }
 
-pub fn signed_in(begun: SignedIn) -> pb::LoginResponse {
-    let signed_in = pb::SignedIn {
+/// What a login has come to.
+pub fn login(step: Step) -> pb::LoginResponse {
+    use pb::login_response::Outcome;
+    let outcome = match step {
+        Step::Done(begun) => Outcome::SignedIn(signed_in(*begun)),
+        Step::FactorRequired(required) => Outcome::FactorRequired(factor_required(required)),
+    };
+    pb::LoginResponse { outcome: Some(outcome) }
+}
+
+pub fn signed_in(begun: SignedIn) -> pb::SignedIn {
+    pb::SignedIn {
+        second_factor_missing: begun.account.roles.is_staff() && begun.account.factor_kinds.is_empty(),
         session: Some(session(&begun.session, begun.session.id)),
         account: Some(accounts::proto(&begun.account)),
         ended_session_ids: begun.ended.iter().map(ToString::to_string).collect(),
@@ -168,8 +188,70 @@ pub fn signed_in(begun: SignedIn) -> pb::LoginResponse {
         device_id: begun.session.device_id.map(|id| id.to_string()).unwrap_or_default(),
         device_token: begun.device_token.unwrap_or_default(),
         tokens: Some(tokens(begun.tokens, begun.session.transport)),
+    }
+}
+
+fn factor_required(required: Required) -> pb::FactorRequired {
+    pb::FactorRequired {
+        flow_id: required.flow.to_string(),
+        methods: required.methods.into_iter().map(str::to_owned).collect(),
+        lifetime: Some(convert::duration(required.lifetime)),
+        passkey_options: required.passkey_options,
+    }
+}
+
+pub fn stepped_up(outcome: SteppedUp) -> pb::StepUpResponse {
+    use pb::step_up_response::Outcome;
+    let outcome = match outcome {
+        SteppedUp::Done { access, at } => Outcome::SteppedUp(pb::SteppedUp {
+            access_token: access.token,
+            access_token_lifetime: Some(convert::duration(access.lifetime)),
+            server_time: Some(convert::timestamp(at)),
+        }),
+        SteppedUp::Wanted(required) => Outcome::FactorRequired(factor_required(required)),
     };
-    pb::LoginResponse { outcome: Some(pb::login_response::Outcome::SignedIn(signed_in)) }
+    pb::StepUpResponse { outcome: Some(outcome) }
+}
+
+/// The flow that a sign-in goes on with, and what was given. What is no flow at all is answered like one that is over.
+pub fn continued(message: &pb::ContinueLoginRequest) -> Result<(FlowId, Given), Status> {
+    use pb::continue_login_request::Proof;
+    let mut fields = Fields::default();
+    fields.expect(!message.flow_id.is_empty(), "flow_id", "must not be empty");
+    let given = match &message.proof {
+        Some(Proof::TotpCode(code)) => totp(&mut fields, code),
+        Some(Proof::RecoveryCode(code)) => recovery_code(&mut fields, code),
+        Some(Proof::PasskeyCredential(json)) => passkey(&mut fields, json),
+        None => {
+            fields.refuse("proof", "give one of totp_code, recovery_code, passkey_credential");
+            None
+        }
+    };
+    let given = fields.finish(|| given)?;
+    let flow = FlowId::parse(&message.flow_id).map_err(|_| Error::from(factors::Error::FlowOver))?;
+    Ok((flow, given))
+}
+
+/// What was given to step up, if anything was.
+pub fn proof(message: &pb::StepUpRequest) -> Result<Option<Proof>, Status> {
+    use pb::step_up_request::Proof as Sent;
+    let mut fields = Fields::default();
+    let proof = match &message.proof {
+        None => return Ok(None),
+        Some(Sent::Password(password)) => {
+            typed_password(&mut fields, password);
+            Some(Proof::Password(Password::new(password)))
+        }
+        Some(Sent::TotpCode(code)) => totp(&mut fields, code).map(Proof::Factor),
+        Some(Sent::RecoveryCode(code)) => recovery_code(&mut fields, code).map(Proof::Factor),
+        Some(Sent::PasskeyCredential(json)) => passkey(&mut fields, json).map(Proof::Factor),
+    };
+    fields.finish(|| proof).map(Some)
+}
+
+fn typed_password(fields: &mut Fields, password: &str) {
+    fields.expect(!password.is_empty(), "password", "must not be empty");
+    fields.expect(password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
 }
 
 pub fn refreshed(refreshed: Refreshed) -> pb::RefreshSessionResponse {

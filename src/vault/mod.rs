@@ -8,18 +8,22 @@ mod calibrate;
 mod key_file;
 mod keys;
 mod paseto;
+mod passkeys;
 mod passwords;
 mod pool;
 mod ring;
 mod seal;
+mod totp;
 
 pub use self::{
     breached::{Breached, encode as encode_common},
     calibrate::{Proposal, calibrate},
     keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,
+    passkeys::{Asked, Assertion, Made, Passkeys, Rejected},
     passwords::{Hasher, Verdict},
     pool::Full,
     ring::{Key, Ring},
     seal::Sealer,
+    totp::{TOTP_SECRET_BYTES, Totp},
 };

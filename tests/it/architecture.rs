@@ -36,13 +36,15 @@ const LAYERS: [(&str, &[&str]); 21] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 16] = [
     "accounts",
     "admin",
     "applications",
     "artists",
     "challenges",
     "privacy",
+    "enrolment",
+    "factors",
     "review",
     "search",
     "service_accounts",

@@ -54,6 +54,16 @@ const fn trail_of(rpc: Rpc) -> Trail {
             Passes("a session goes on by itself; its end and a copied token are written down")
         }
 
+        Rpc::SessionContinueLogin => Leaves(&["authn_login_success"]),
+        Rpc::SessionStepUp => Leaves(&["authn_step_up"]),
+
+        Rpc::FactorBeginTotpEnrollment | Rpc::FactorBeginPasskeyRegistration => Leaves(&["factor_enrollment_started"]),
+        Rpc::FactorFinishTotpEnrollment | Rpc::FactorFinishPasskeyRegistration => Leaves(&["factor_added"]),
+        Rpc::FactorBeginPasskeyLogin => Passes("a flow that opens nothing; the sign-in it leads to is written down"),
+        Rpc::FactorUpdateFactor => Leaves(&["factor_renamed"]),
+        Rpc::FactorDeleteFactor => Leaves(&["factor_removed"]),
+        Rpc::FactorRegenerateRecoveryCodes => Leaves(&["recovery_codes_renewed"]),
+
         Rpc::ApplicationCreateApplication => Leaves(&["application_created"]),
         Rpc::ApplicationSubmitApplication => Leaves(&["application_submitted"]),
         Rpc::ApplicationApproveApplication => Leaves(&["authz_change", "application_approved"]),
@@ -99,6 +109,7 @@ const fn trail_of(rpc: Rpc) -> Trail {
         | Rpc::AccountGetPasswordPolicy
         | Rpc::AccountListSecurityEvents
         | Rpc::SessionListSessions
+        | Rpc::FactorListFactors
         | Rpc::SessionListDevices
         | Rpc::SessionGetChallenge
         | Rpc::SessionWatchSession
@@ -210,6 +221,7 @@ macro_rules! calls {
 }
 
 // After the macro that they use.
+mod factors;
 mod privacy;
 mod safety;
 mod works;
@@ -242,6 +254,7 @@ async fn no_act_happens_without_its_row_in_the_trail() {
     world.expect_error("audit_event");
     safety::walk_identity(&mut walk).await;
     safety::walk_safety(&mut walk).await;
+    factors::walk_factors(&mut walk).await;
     let (ana, rui) = (world.login("ana@example.org", PASSWORD).await.unwrap(), world.reviewer("rui").await);
     let artist_id = walk_applications(&mut walk, &ana, &rui).await;
     works::walk_uploads(&mut walk, &ana).await;

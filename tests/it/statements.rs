@@ -2,6 +2,7 @@
 //!
 //! A number that grows is a decision, not an accident. `cargo test … statements -- --nocapture` prints the table.
 
+mod factors;
 mod privacy;
 mod safety;
 
@@ -64,6 +65,15 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("ApplicationService/RejectApplication", 10, None),
     ("ArtistService/GetArtist", 1, None),
     ("ArtistService/ListArtists", 1, None),
+    ("FactorService/ListFactors", 2, None),
+    ("FactorService/BeginTotpEnrollment", 8, None),
+    ("FactorService/FinishTotpEnrollment", 16, None),
+    ("FactorService/BeginPasskeyRegistration", 9, None),
+    ("FactorService/FinishPasskeyRegistration", 18, None),
+    ("FactorService/BeginPasskeyLogin", 1, None),
+    ("FactorService/UpdateFactor", 4, None),
+    ("FactorService/DeleteFactor", 14, None),
+    ("FactorService/RegenerateRecoveryCodes", 13, None),
     ("ReviewService/ListQueue", 3, None),
     ("ReviewService/StartReview", 8, None),
     ("ReviewService/ApproveSubmission", 11, None),
@@ -72,6 +82,8 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("SearchService/Search", 2, None),
     ("ServerService/GetServerInfo", 0, None),
     ("SessionService/Login", 12, None),
+    ("SessionService/ContinueLogin", 12, None),
+    ("SessionService/StepUp", 9, None),
     ("SessionService/RefreshSession", 2, None),
     ("SessionService/Logout", 6, None),
     ("SessionService/GetSession", 1, None),
@@ -134,6 +146,8 @@ async fn every_call_costs_what_the_table_says() {
     for round in 0..2 {
         people(&mut meter, &studio, &sam, round).await;
         privacy::data(&mut meter, &studio.world, round).await;
+        let careful = studio.world.account(&format!("careful{round}")).await;
+        factors::factors(&mut meter, &studio.world, &careful).await;
         let object_id = files(&mut meter, &studio).await;
         objects(&mut meter, &studio, &object_id).await;
         works(&mut meter, &studio).await;

@@ -69,7 +69,7 @@ async fn person(app: &App, email: &str) -> Caller {
     };
     let session = SessionId::new(now, &app.dice);
     let proof = Proof { authenticated_at: now, second_factor_at: None, factor_kinds: FactorKinds::NONE, now };
-    Caller { account, session, roles: Roles::LISTENER, proof, impersonator: None, key: None, facts }
+    Caller { account, session, roles: Roles::LISTENER, must_enroll: false, proof, impersonator: None, key: None, facts }
 }
 
 fn wav(length: usize) -> Vec<u8> {

@@ -60,6 +60,7 @@ macro_rules! services {
 services! {
     accounts = account_service_client::AccountServiceClient;
     sessions = session_service_client::SessionServiceClient;
+    factors = factor_service_client::FactorServiceClient;
     applications = application_service_client::ApplicationServiceClient;
     artists = artist_service_client::ArtistServiceClient;
     storage = storage_service_client::StorageServiceClient;
@@ -91,14 +92,21 @@ impl Actor {
         let actor = Self::anonymous(channel);
         let reply = actor.login(email, password, device).await?;
         let Some(Outcome::SignedIn(signed_in)) = reply.outcome else { panic!("not signed in: {reply:?}") };
+        Ok(Self { email: email.to_owned(), ..actor.signed_in(signed_in) })
+    }
+
+    /// Whoever this sign-in is of, with tokens of their own.
+    pub fn signed_in(&self, signed_in: pb::SignedIn) -> Self {
+        let actor = Self::anonymous(self.channel.clone());
         actor.keep(signed_in.tokens.expect("a sign-in gives tokens"));
-        Ok(Self {
-            email: email.to_owned(),
-            account: signed_in.account.expect("a sign-in tells whose it is"),
+        let account = signed_in.account.expect("a sign-in tells whose it is");
+        Self {
+            email: account.email.clone(),
+            account,
             session: signed_in.session.expect("a sign-in opens a session"),
             ended_session_ids: signed_in.ended_session_ids,
             ..actor
-        })
+        }
     }
 
     /// `Login`, keeping nothing of the reply, and solving a challenge if one is asked for.
@@ -135,6 +143,11 @@ impl Actor {
     pub fn keep(&self, tokens: pb::Tokens) {
         *self.bearer.0.lock() = Some(tokens.access_token);
         *self.refresh.lock() = tokens.refresh_token;
+    }
+
+    /// Uses this access token from here on, with the refresh token it had.
+    pub fn keep_access_token(&self, token: &str) {
+        *self.bearer.0.lock() = Some(token.to_owned());
     }
 
     /// The same person and session through another server, or with another token.

@@ -11,6 +11,7 @@
 //!
 //! - [`world`]: the server and everything around it; what a test must leave tidy
 //! - [`actors`]: people with typed clients for every service
+//! - [`factors`]: authenticator apps and devices with passkeys
 //! - [`refusals`]: what a refused call must look like
 //! - [`stages`]: what stands between a registration and a published track, in one call each
 //! - [`letters`]: what the mailer was given, decoded
@@ -28,6 +29,7 @@ pub mod audio;
 pub mod closed;
 pub mod database;
 pub mod events;
+pub mod factors;
 pub mod files;
 pub mod guests;
 pub mod instance;
@@ -48,6 +50,7 @@ use std::{future::Future, time::Duration};
 
 pub use self::{
     actors::{Actor, PASSWORD},
+    factors::{Authenticator, Device},
     letters::Letter,
     raw::{Answer, Http},
     refusals::{assert_alike, assert_reason, details, fact, violations},

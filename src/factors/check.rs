@@ -1,0 +1,211 @@
+//! Whether what somebody gives is a factor of this account.
+//!
+//! Checking and spending are two steps: the check stands before the transaction of the act, the spending in it. So an
+//! act that fails spends nothing, and of two acts with one code only one happens.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Error, codes, store};
+use crate::{
+    app::App,
+    audit,
+    db::WriteTx,
+    entity::factor::{Kind, Model},
+    kernel::{
+        Digest, Facts, Principal, Timestamp,
+        ids::{AccountId, FactorId},
+    },
+    vault::{Assertion, Rejected, Totp},
+};
+
+/// Tries at codes of apps before they are locked.
+const TRIES: i64 = 10;
+/// In how long a time.
+const WINDOW: Duration = Duration::from_mins(15);
+/// For how long.
+const LOCK: Duration = Duration::from_mins(15);
+
+/// What somebody gives to prove a factor.
+#[derive(Clone, Debug)]
+pub enum Given {
+    Totp(Secret),
+    RecoveryCode(Secret),
+    Passkey(Box<Assertion>),
+}
+
+impl Given {
+    pub fn totp(code: String) -> Self {
+        Self::Totp(Secret(code))
+    }
+
+    pub fn recovery_code(code: String) -> Self {
+        Self::RecoveryCode(Secret(code))
+    }
+}
+
+/// A code as typed. It cannot print itself.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A right answer that is not yet spent.
+#[must_use = "a right answer is good for one act: spend it in the act's transaction"]
+pub struct Passed(How);
+
+enum How {
+    Totp { factor: FactorId, step: i64 },
+    RecoveryCode { account: AccountId, mac: Digest },
+    Passkey { factor: FactorId, sealed: Vec<u8>, sign_count: i64 },
+}
+
+impl Passed {
+    /// `totp`, `recovery_code` or `passkey`: for the trail.
+    pub fn method(&self) -> &'static str {
+        match self.0 {
+            How::Totp { .. } => "totp",
+            How::RecoveryCode { .. } => "recovery_code",
+            How::Passkey { .. } => "passkey",
+        }
+    }
+
+    /// Spends it, in the transaction of what it opens.
+    ///
+    /// # Errors
+    /// [`Error::WrongCode`] or [`Error::PasskeyRejected`] if another act was faster.
+    pub async fn spend(&self, tx: &WriteTx, app: &App) -> Result<(), Error> {
+        let now = app.clock.now();
+        match &self.0 {
+            How::Totp { factor, step } if store::update_spent_step(tx, *factor, *step, now).await? => Ok(()),
+            How::RecoveryCode { account, mac } if store::update_code_used(tx, *account, *mac, now).await? => Ok(()),
+            How::Passkey { factor, sealed, sign_count }
+                if store::update_signed(tx, *factor, sealed, *sign_count, now).await? =>
+            {
+                Ok(())
+            }
+            How::Passkey { .. } => Err(Error::PasskeyRejected),
+            _ => Err(Error::WrongCode),
+        }
+    }
+}
+
+/// Checks what was given against the factors of an account. `challenge` is what a passkey was asked to sign.
+///
+/// # Errors
+/// [`Error::WrongCode`], [`Error::PasskeyRejected`], or [`Error::Locked`] after too many wrong codes of apps.
+/// [`Error::FlowOver`] for a passkey that was asked nothing.
+pub async fn check(
+    app: &App,
+    facts: &Facts,
+    account: AccountId,
+    given: &Given,
+    challenge: Option<&Value>,
+) -> Result<Passed, Error> {
+    match given {
+        Given::Totp(Secret(code)) => check_totp(app, account, code).await,
+        Given::RecoveryCode(Secret(code)) => check_recovery_code(app, account, code).await,
+        Given::Passkey(answer) => check_passkey(app, facts, account, answer, challenge.ok_or(Error::FlowOver)?).await,
+    }
+}
+
+async fn check_totp(app: &App, account: AccountId, code: &str) -> Result<Passed, Error> {
+    let now = app.clock.now();
+    let tries = store::Tries { most: TRIES, since: now - WINDOW, now, locked_until: now + LOCK };
+    let apps = store::update_counted_tries(&app.db, account, tries).await?;
+    for factor in &apps {
+        if let Some(step) =
+            step_of(app, factor, code, now).filter(|step| factor.last_step.is_none_or(|last| last < *step))
+        {
+            return Ok(Passed(How::Totp { factor: factor.id, step }));
+        }
+    }
+    if apps.is_empty() {
+        let locked =
+            store::list_active(&app.db, account).await?.into_iter().filter_map(|factor| factor.locked_until).max();
+        if let Some(until) = locked.filter(|until| *until > now) {
+            return Err(Error::Locked { retry_after: until.since(now) });
+        }
+    }
+    Err(Error::WrongCode)
+}
+
+fn step_of(app: &App, factor: &Model, code: &str, now: Timestamp) -> Option<i64> {
+    let secret = app.sealer.open(&place(factor.id), &factor.sealed)?;
+    Totp::new(&secret).step_of(code, now)
+}
+
+/// The step of the first code of an app that waits for it. `None` if the code is not its.
+pub fn first_step(app: &App, factor: &Model, code: &str) -> Option<i64> {
+    step_of(app, factor, code, app.clock.now())
+}
+
+async fn check_recovery_code(app: &App, account: AccountId, code: &str) -> Result<Passed, Error> {
+    let mac = codes::mac(app, account, code);
+    if store::find_code(&app.db, account, mac).await? {
+        Ok(Passed(How::RecoveryCode { account, mac }))
+    } else {
+        Err(Error::WrongCode)
+    }
+}
+
+async fn check_passkey(
+    app: &App,
+    facts: &Facts,
+    account: AccountId,
+    answer: &Assertion,
+    challenge: &Value,
+) -> Result<Passed, Error> {
+    let factor = find_by_answer(app, answer).await?.filter(|factor| factor.account_id == account);
+    let factor = factor.ok_or(Error::PasskeyRejected)?;
+    let plain = app.sealer.open(&place(factor.id), &factor.sealed).ok_or(Error::PasskeyRejected)?;
+    match app.passkeys.signed(answer, challenge, &plain) {
+        Ok(signed) => {
+            let sealed = app.sealer.seal(&place(factor.id), &signed.passkey);
+            Ok(Passed(How::Passkey { factor: factor.id, sealed, sign_count: signed.sign_count }))
+        }
+        Err(Rejected::Wrong) => Err(Error::PasskeyRejected),
+        Err(Rejected::Copied) => {
+            let tx = app.db.begin_write().await?;
+            let event = audit::Event::new(Principal::Anonymous, "authn_passkey_copied", "account", account)
+                .with(serde_json::json!({ "factor": factor.id }));
+            audit::write(&tx, app, Some(facts), event).await?;
+            tx.commit().await?;
+            Err(Error::PasskeyRejected)
+        }
+    }
+}
+
+/// Whose passkey has answered. It says so itself, and the signature is yet to be checked.
+///
+/// # Errors
+/// [`Error::PasskeyRejected`] if it is nobody's.
+pub async fn owner_of(app: &App, answer: &Assertion) -> Result<AccountId, Error> {
+    let factor = find_by_answer(app, answer).await?.ok_or(Error::PasskeyRejected)?;
+    // Whoever gives no name before must be named by the passkey itself (WebAuthn level 3, 7.2, step 6).
+    if answer.user().is_some() { Ok(factor.account_id) } else { Err(Error::PasskeyRejected) }
+}
+
+/// The passkey in force that an answer is by; none if the answer names another owner.
+async fn find_by_answer(app: &App, answer: &Assertion) -> Result<Option<Model>, Error> {
+    let found = store::find_passkey(&app.db, Digest::sha256(answer.credential_id())).await?;
+    Ok(found.filter(|factor| answer.user().is_none_or(|user| user == Uuid::from(factor.account_id))))
+}
+
+/// The credential ids of the passkeys among these factors.
+pub fn credential_ids(app: &App, factors: &[Model]) -> Vec<Vec<u8>> {
+    let passkeys = factors.iter().filter(|factor| factor.kind == Kind::Passkey);
+    let plain = passkeys.filter_map(|factor| app.sealer.open(&place(factor.id), &factor.sealed));
+    plain.filter_map(|passkey| app.passkeys.credential_id(&passkey)).collect()
+}
+
+/// The additional data that a factor is sealed with.
+pub(super) fn place(id: FactorId) -> Vec<u8> {
+    format!("factor/{id}").into_bytes()
+}
