@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Error, store};
 use crate::{
-    accounts::{self, Care},
+    accounts::{self, Care, Change},
     app::App,
     audit,
     db::WriteTx,
@@ -12,7 +12,10 @@ use crate::{
         account::{Kind, Model, Status, Tier},
         session::EndCause,
     },
+    factors,
     kernel::{Caller, Principal, Role, Timestamp, ids::AccountId},
+    mail::Letter,
+    notifications, privacy,
     rpc::{Transition, once::Record},
     security,
     sessions::{self, Which},
@@ -196,6 +199,66 @@ pub async fn send_password_reset(
     security::send_reset(&tx, app, &account).await?;
     let event = audit::Event::new(Principal::Account(caller.account), "authn_password_reset_sent", "account", id);
     audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
+    once.record(&tx, &()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes all second factors of a person out of force who lost them. Returns how many there were.
+///
+/// Another administrator's as well: whoever did it is in the trail, and the letter can take it back.
+pub async fn reset_factors(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    reason: &str,
+    once: &impl Record<u64>,
+) -> Result<u64, Error> {
+    let now = app.clock.now();
+    let tx = app.db.begin_write().await?;
+    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&account)?;
+    if id == caller.account {
+        return Err(Error::TargetIsSelf);
+    }
+    if account.status == Status::Deleted {
+        return Err(refuse_deleted("ResetFactors"));
+    }
+    let removed = factors::reset(&tx, app, id).await?;
+    if removed > 0 {
+        sessions::end(&tx, app, id, Which::All, EndCause::FactorChanged, now).await?;
+        let undo = accounts::undo_link(&tx, app, id, &Change::SignedIn).await?;
+        let letter = Letter::FactorRemoved { factor: "Every second factor".to_owned(), undo };
+        let key = format!("factors_reset/{id}/{}", now.micros());
+        notifications::post(&tx, app, &key, &account.email, &letter).await?;
+        let event = audit::Event::new(Principal::Account(caller.account), "authn_factors_reset", "account", id)
+            .with(json!({ "removed": removed }));
+        audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
+    }
+    once.record(&tx, &removed).await?;
+    tx.commit().await?;
+    Ok(removed)
+}
+
+/// Erases a person for good: closes the account now, and queues what takes longer.
+pub async fn erase(
+    app: &App,
+    caller: &Caller,
+    id: AccountId,
+    reason: &str,
+    once: &impl Record<()>,
+) -> Result<(), Error> {
+    let tx = app.db.begin_write().await?;
+    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&account)?;
+    if account.roles.is_staff() {
+        return Err(Error::TargetIsStaff);
+    }
+    // Begun already: the job goes on by itself.
+    let begun = account.status == Status::Deleted && account.purge_at.is_none_or(|at| at <= app.clock.now());
+    if !begun {
+        privacy::erase(&tx, app, id, Principal::Account(caller.account), Some(&caller.facts), reason).await?;
+    }
     once.record(&tx, &()).await?;
     tx.commit().await?;
     Ok(())

@@ -8,6 +8,7 @@ use tonic_types::ErrorDetails;
 
 use crate::{
     pb::ErrorReason,
+    privacy,
     rpc::{Fault, Transition, fault},
     sessions,
 };
@@ -30,6 +31,8 @@ pub enum Error {
     IllegalTransition(Transition),
     #[error(transparent)]
     Session(#[from] sessions::Error),
+    #[error(transparent)]
+    Privacy(#[from] privacy::Error),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -45,6 +48,7 @@ impl Fault for Error {
             Self::TargetIsService => (Code::FailedPrecondition, ErrorReason::TargetIsService),
             Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
             Self::Session(error) => error.class(),
+            Self::Privacy(error) => error.class(),
             Self::Database(error) => fault::database(error),
         }
     }
@@ -53,6 +57,7 @@ impl Fault for Error {
         match self {
             Self::IllegalTransition(transition) => transition.facts(),
             Self::Session(error) => error.facts(),
+            Self::Privacy(error) => error.facts(),
             _ => HashMap::new(),
         }
     }
@@ -65,6 +70,7 @@ impl Fault for Error {
             }
             Self::IllegalTransition(transition) => return transition.describe(details),
             Self::Session(error) => return error.describe(details),
+            Self::Privacy(error) => return error.describe(details),
             Self::LastAdmin => "LAST_ADMIN",
             Self::TargetIsSelf => "TARGET_IS_SELF",
             Self::TargetIsStaff => "TARGET_IS_STAFF",
@@ -78,6 +84,7 @@ impl Fault for Error {
         match self {
             Self::Database(error) => Some(error),
             Self::Session(error) => error.database(),
+            Self::Privacy(error) => error.database(),
             _ => None,
         }
     }

@@ -116,6 +116,26 @@ impl AdminService for AdminRpc {
         once.run(&self.app.db, care::send_password_reset(&self.app, &caller, id, &reason, &once)).await
     }
 
+    async fn reset_factors(&self, request: Request<pb::ResetFactorsRequest>) -> Reply<pb::ResetFactorsResponse> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let reason = wire::reason(&message.reason)?;
+        let id = account_id(&message.account_id)?;
+        let once = self.app.repeats.of(Some(&caller), message, |removed: &u64| pb::ResetFactorsResponse {
+            removed_count: i32::try_from(*removed).unwrap_or(i32::MAX),
+        })?;
+        once.run(&self.app.db, care::reset_factors(&self.app, &caller, id, &reason, &once)).await
+    }
+
+    async fn erase_account(&self, request: Request<pb::EraseAccountRequest>) -> Reply<pb::EraseAccountResponse> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let reason = wire::reason(&message.reason)?;
+        let id = account_id(&message.account_id)?;
+        let once = self.app.repeats.of(Some(&caller), message, |()| pb::EraseAccountResponse {})?;
+        once.run(&self.app.db, care::erase(&self.app, &caller, id, &reason, &once)).await
+    }
+
     async fn list_account_sessions(
         &self,
         request: Request<pb::ListAccountSessionsRequest>,

@@ -91,6 +91,14 @@ pub const REGISTER: &[Holding] = &[
         Delete,
     ),
     holds("email_change", &[Account("account_id")], shown("address_changes.json", &[], "id"), Delete),
+    holds("factor_flow", &[Account("account_id")], Export::Nothing("sign-ins half done, for minutes"), Delete),
+    holds(
+        "factor",
+        &[Account("account_id")],
+        shown("second_factors.json", &["sealed", "credential_sha256", "last_step", "sign_count"], "id"),
+        Delete,
+    ),
+    holds("recovery_code", &[Account("account_id")], shown("recovery_codes.json", &["code_mac"], "code_mac"), Delete),
     holds("login_guard", &[Account("account_id")], shown_at_once("sign_in_locks.json", &["unlock_sha256"]), Delete),
     holds("api_key", &[Account("account_id")], shown("api_keys.json", &["secret_sha256", "created_by"], "id"), Delete)
         .mentioning(&["created_by"]),

@@ -86,8 +86,8 @@ const fn staff(permission: Permission, cost: Cost) -> Access {
 pub const fn of(rpc: Rpc) -> Access {
     use Cost::{Chunk, Export, Password, Read, Transfer, Watch, Write};
     use Permission::{
-        Impersonate, ListAccounts, ManageAccounts, ManageRoles, ManageServiceAccounts, ReadAudit, ReviewApplications,
-        ReviewSubmissions,
+        EraseAccounts, Impersonate, ListAccounts, ManageAccounts, ManageRoles, ManageServiceAccounts, ReadAudit,
+        ReviewApplications, ReviewSubmissions,
     };
 
     match rpc {
@@ -160,7 +160,8 @@ pub const fn of(rpc: Rpc) -> Access {
         | Rpc::AdminGetAccountDetails
         | Rpc::AdminListAccountSessions
         | Rpc::AdminListLoginAttempts => staff(ListAccounts, Read),
-        Rpc::AdminSuspendAccount => staff(ManageAccounts, Write).fresh(),
+        Rpc::AdminSuspendAccount | Rpc::AdminResetFactors => staff(ManageAccounts, Write).fresh(),
+        Rpc::AdminEraseAccount => staff(EraseAccounts, Write).fresh(),
         Rpc::AdminSetTier
         | Rpc::AdminReinstateAccount
         | Rpc::AdminUnlockAccount

@@ -93,6 +93,8 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::AdminSuspendAccount => Leaves(&["authn_account_suspended"]),
         Rpc::AdminReinstateAccount => Leaves(&["account_reinstated"]),
         Rpc::AdminUnlockAccount => Leaves(&["authn_account_unlocked"]),
+        Rpc::AdminResetFactors => Leaves(&["authn_factors_reset"]),
+        Rpc::AdminEraseAccount => Leaves(&["user_erasure_started"]),
         Rpc::AdminSendPasswordReset => Leaves(&["authn_password_reset_sent"]),
         Rpc::AdminRevokeAccountSessions => Leaves(&["authn_sessions_ended"]),
         Rpc::AdminStartImpersonation => Leaves(&["impersonation_started"]),

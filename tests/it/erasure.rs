@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use backline::{
     entity::{account, erasure_receipt},
-    kernel::Principal,
+    kernel::{Principal, ids::AccountId},
     privacy,
 };
 use sea_orm::EntityTrait;
@@ -207,14 +207,22 @@ async fn a_person_who_is_erased_is_found_nowhere_and_the_chain_holds() {
 #[tokio::test]
 async fn staff_erase_at_once_and_an_interrupted_erasure_goes_on() {
     let studio = Studio::open().await;
-    let (world, app) = (&studio.world, studio.world.app());
+    let world = &studio.world;
     let root = world.admin("root").await;
     let Canary { actor, .. } = canary(&studio).await;
-    let id = actor.account_id().parse().unwrap();
-    let tx = app.db.begin_write().await.unwrap();
-    let by = Principal::Account(root.account_id().parse().unwrap());
-    privacy::erase(&tx, app, id, by, None, "Asked by letter").await.unwrap();
-    tx.commit().await.unwrap();
+    let id: AccountId = actor.account_id().parse().unwrap();
+    let erase = async |account_id: &str| {
+        let request = pb::EraseAccountRequest {
+            account_id: account_id.into(),
+            reason: "Asked by letter".into(),
+            ..Default::default()
+        };
+        root.admin().erase_account(request).await
+    };
+    let refused = erase(root.account_id()).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::TargetIsStaff);
+    erase(actor.account_id()).await.unwrap();
+    erase(actor.account_id()).await.unwrap();
     actor.whoami().await.unwrap_err();
 
     // The second run finds half of it done.

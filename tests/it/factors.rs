@@ -332,11 +332,25 @@ async fn what_strangers_did_to_factors_can_be_taken_back() {
 async fn staff_can_reset_what_was_lost_and_a_removal_is_kept_for_a_week() {
     let world = World::start().await;
     let ana = world.account("ana").await;
+    let root = world.admin("root").await;
     let (_, done) = ana.add_app(&world).await;
+    world.run_jobs().await;
     let account: AccountId = ana.account_id().parse().unwrap();
-    let tx = world.app().db.begin_write().await.unwrap();
-    assert_eq!(backline::factors::reset(&tx, world.app(), account).await.unwrap(), 1);
-    tx.commit().await.unwrap();
+    let request = pb::ResetFactorsRequest {
+        account_id: ana.account_id().into(),
+        reason: "Lost the phone".into(),
+        request_id: request_id(1),
+    };
+    let reset = async || root.admin().reset_factors(request.clone()).await.unwrap().into_inner().removed_count;
+    assert_eq!((reset().await, reset().await), (1, 1), "a repeat is told the first reply");
+    ana.whoami().await.unwrap_err();
+    assert_eq!(world.newest_letter_to(&ana.email).await.subject, "A second factor was removed");
+    let again = pb::ResetFactorsRequest { request_id: String::new(), ..request.clone() };
+    assert_eq!(root.admin().reset_factors(again).await.unwrap().into_inner().removed_count, 0);
+    let own =
+        pb::ResetFactorsRequest { account_id: root.account_id().into(), reason: "Mine".into(), ..Default::default() };
+    let refused = root.admin().reset_factors(own).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::TargetIsSelf);
     let ana = world.login(&ana.email, PASSWORD).await.unwrap();
     assert_eq!(list(&ana).await, pb::ListFactorsResponse::default());
 

@@ -46,7 +46,21 @@ pub async fn walk(walk: &mut Walk<'_>, root: &Actor, ana: &Actor) {
         ..Default::default()
     };
     walk.act(root, request, calls!(set_roles)).await;
+    walk_last_resorts(walk, root).await;
     walk_tools(walk, root).await;
+}
+
+/// On a person of their own, of whom nothing is left.
+async fn walk_last_resorts(walk: &mut Walk<'_>, root: &Actor) {
+    let lee = walk.world.account("lee").await;
+    lee.add_app(walk.world).await;
+    let account_id = lee.account_id().to_owned();
+    let request =
+        pb::ResetFactorsRequest { account_id: account_id.clone(), reason: REASON.into(), ..Default::default() };
+    walk.act(root, request, calls!(reset_factors)).await;
+    let request = pb::EraseAccountRequest { account_id, reason: REASON.into(), ..Default::default() };
+    walk.act(root, request, calls!(erase_account)).await;
+    walk.world.run_jobs().await;
 }
 
 async fn walk_tools(walk: &mut Walk<'_>, root: &Actor) {
@@ -100,6 +114,12 @@ pub async fn costs(meter: &mut Meter<'_>, sam: &Actor, person: &Actor) {
     );
     of!("SuspendAccount", suspend_account, SuspendAccountRequest { account_id: account_id.clone(), reason: reason() });
     of!("ReinstateAccount", reinstate_account, ReinstateAccountRequest { account_id: account_id, reason: reason() });
+    let lee = meter.world.account(&format!("lee{}", meter.world.letters_to(&person.email).len())).await;
+    lee.add_app(meter.world).await;
+    let account_id = lee.account_id().to_owned();
+    of!("ResetFactors", reset_factors, ResetFactorsRequest { account_id: account_id.clone(), reason: reason() });
+    of!("EraseAccount", erase_account, EraseAccountRequest { account_id: account_id, reason: reason() });
+    meter.world.run_jobs().await;
     let made = of!(
         "CreateServiceAccount",
         create_service_account,
