@@ -3,12 +3,12 @@
 use std::{hint::black_box, time::Instant};
 
 use anyhow::Context;
-use backline::vault::Paseto;
+use backline::vault::{Paseto, Ring};
 
 const ROUNDS: u32 = 200_000;
 
 pub fn measure() -> anyhow::Result<()> {
-    let paseto = Paseto::new(&[[7; 32]], "bench")?;
+    let paseto = Paseto::new(Ring::fixed(&[[7; 32]]), "bench");
     let payload = [b'c'; 200];
     let token = paseto.issue("access/v1", &payload).context("no token")?;
     let begun = Instant::now();

@@ -98,7 +98,7 @@ pub const REGISTER: &[Holding] = &[
         shown("second_factors.json", &["sealed", "credential_sha256", "last_step", "sign_count"], "id"),
         Delete,
     ),
-    holds("recovery_code", &[Account("account_id")], shown("recovery_codes.json", &["code_mac"], "code_mac"), Delete),
+    holds("recovery_code", &[Account("account_id")], shown_at_once("recovery_codes.json", &["code_mac"]), Delete),
     holds("login_guard", &[Account("account_id")], shown_at_once("sign_in_locks.json", &["unlock_sha256"]), Delete),
     holds("api_key", &[Account("account_id")], shown("api_keys.json", &["secret_sha256", "created_by"], "id"), Delete)
         .mentioning(&["created_by"]),

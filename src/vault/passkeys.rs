@@ -102,7 +102,7 @@ impl Passkeys {
 
     /// Asks a person's device for a new passkey; not for one of `known` again. `None` for a person without a name.
     pub fn ask_to_make(&self, user: Uuid, name: &str, display_name: &str, known: Vec<Vec<u8>>) -> Option<Asked> {
-        let known = Some(known.into_iter().map(Into::into).collect());
+        let known = Some(known);
         let (options, state) = self.0.start_passkey_registration(user, name, display_name, known).ok()?;
         let mut options = serde_json::to_value(options.public_key).ok()?;
         options["authenticatorSelection"]["residentKey"] = json!("required");
@@ -119,7 +119,7 @@ impl Passkeys {
         let state: PasskeyRegistration = serde_json::from_value(challenge.clone()).map_err(|_| Rejected::Wrong)?;
         let passkey = self.0.finish_passkey_registration(&credential, &state).map_err(|error| rejected(&error))?;
         Ok(Made {
-            credential_id: passkey.cred_id().to_vec(),
+            credential_id: passkey.cred_id().clone(),
             passkey: serde_json::to_vec(&passkey).map_err(|_| Rejected::Wrong)?,
             sign_count: webauthn_rs::prelude::Credential::from(passkey).counter.into(),
         })
@@ -127,7 +127,7 @@ impl Passkeys {
 
     /// The credential id of a passkey that was kept.
     pub fn credential_id(&self, passkey: &[u8]) -> Option<Vec<u8>> {
-        serde_json::from_slice::<Passkey>(passkey).ok().map(|passkey| passkey.cred_id().to_vec())
+        serde_json::from_slice::<Passkey>(passkey).ok().map(|passkey| passkey.cred_id().clone())
     }
 
     /// Asks for a signature of any of `known`; if there are none, of whichever passkey the device has for this site.

@@ -13,6 +13,7 @@ use crate::{
 
 const REASON: &str = "For the nightly report";
 
+#[expect(clippy::unnecessary_wraps, reason = "as the message wants it")]
 fn days(days: i64) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds: days * 86_400, nanos: 0 })
 }

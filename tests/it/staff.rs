@@ -85,6 +85,7 @@ pub async fn costs(meter: &mut Meter<'_>, sam: &Actor, person: &Actor) {
     let reason = || REASON.to_owned();
     macro_rules! of {
         ($name:literal, $method:ident, $request:ident { $($field:ident: $value:expr),* }) => {{
+            #[allow(clippy::needless_update, reason = "some requests have no further fields")]
             let request = pb::$request { $($field: $value,)* ..Default::default() };
             meter.of(concat!("AdminService/", $name), sam.admin().$method(request)).await.into_inner()
         }};

@@ -21,6 +21,7 @@ fn assert_stale(outcome: Result<(), Status>, methods: &str) {
     assert_eq!(fact(&refused, "max_age").as_deref(), Some("600"));
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the message wants it")]
 fn password(text: &str) -> Option<Proof> {
     Some(Proof::Password(text.to_owned()))
 }
@@ -158,7 +159,6 @@ async fn staff_step_up_before_they_give_roles() {
             roles: vec![pb::Role::Reviewer.into()],
             reason: "Joins the jury".into(),
             request_id: request_id(request),
-            ..Default::default()
         };
         root.admin().set_roles(message).await.map(drop)
     };

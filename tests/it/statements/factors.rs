@@ -8,9 +8,9 @@ use crate::harness::*;
 /// A person's factors, from the first to the last.
 pub(super) async fn factors(meter: &mut Meter<'_>, world: &World, person: &Actor) {
     let anyone = world.anonymous();
-    let begin = pb::BeginTotpEnrollmentRequest::default();
-    let begun = meter.of("FactorService/BeginTotpEnrollment", person.factors().begin_totp_enrollment(begin)).await;
-    let begun = begun.into_inner();
+    let request = pb::BeginTotpEnrollmentRequest::default();
+    let reply = meter.of("FactorService/BeginTotpEnrollment", person.factors().begin_totp_enrollment(request)).await;
+    let begun = reply.into_inner();
     let app = Authenticator::scan(&begun.otpauth_uri);
     let finish = pb::FinishTotpEnrollmentRequest {
         factor_id: begun.factor_id.clone(),
