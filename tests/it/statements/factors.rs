@@ -21,9 +21,9 @@ pub(super) async fn factors(meter: &mut Meter<'_>, world: &World, person: &Actor
         meter.of("FactorService/FinishTotpEnrollment", person.factors().finish_totp_enrollment(finish)).await;
     person.keep_access_token(&finished.into_inner().change.unwrap().access_token);
 
-    let begin = pb::BeginPasskeyRegistrationRequest::default();
+    let request = pb::BeginPasskeyRegistrationRequest::default();
     let asked =
-        meter.of("FactorService/BeginPasskeyRegistration", person.factors().begin_passkey_registration(begin)).await;
+        meter.of("FactorService/BeginPasskeyRegistration", person.factors().begin_passkey_registration(request)).await;
     let (asked, mut device) = (asked.into_inner(), Device::new());
     let finish = pb::FinishPasskeyRegistrationRequest {
         flow_id: asked.flow_id,
@@ -42,8 +42,8 @@ pub(super) async fn factors(meter: &mut Meter<'_>, world: &World, person: &Actor
     };
     meter.of("FactorService/UpdateFactor", person.factors().update_factor(rename)).await;
 
-    let begin = pb::BeginPasskeyLoginRequest::default();
-    meter.of("FactorService/BeginPasskeyLogin", anyone.factors().begin_passkey_login(begin)).await;
+    let request = pb::BeginPasskeyLoginRequest::default();
+    meter.of("FactorService/BeginPasskeyLogin", anyone.factors().begin_passkey_login(request)).await;
     world.advance(Duration::from_mins(1));
     let flow = anyone.begin_login(&person.email).await.flow_id;
     let proof = pb::continue_login_request::Proof::TotpCode(app.code(world));
