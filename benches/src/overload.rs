@@ -25,7 +25,7 @@ const BYSTANDER: Duration = Duration::from_millis(20);
 pub async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<()> {
     let span = Duration::from_secs(seconds);
     let data = tempfile::tempdir()?;
-    let settings = ["sessions.max_sessions=100", "limits.factor=100000"];
+    let settings = ["sessions.max_sessions=100", "mode=test"];
     let server = Arc::new(Server::start_with(binary, data.path(), &settings).await?);
     server.account(data.path()).await?;
     let capacity = login::rate(span, || async { server.login().await.is_ok() }).await;

@@ -22,7 +22,7 @@ pub async fn measure(binary: &Path, seconds: u64, database: Option<&str>) -> any
     let span = Duration::from_secs(seconds);
     let data = tempfile::tempdir()?;
     let url = database.map(|url| format!("database.url={url}"));
-    let mut settings = vec!["sessions.max_sessions=100", "limits.factor=1000"];
+    let mut settings = vec!["sessions.max_sessions=100", "mode=test"];
     settings.extend(url.as_deref());
     let server = Server::start_with(binary, data.path(), &settings).await?;
     server.account(data.path()).await?;
