@@ -9,7 +9,7 @@
 //! - several instances may call it at once: one works, the others wait and then find nothing to do;
 //! - a database that a newer release has migrated is refused, not touched.
 //!
-//! The types of columns are in `column`: one meaning, two spellings.
+//! The types of columns are in `column`: one meaning, two spellings. Tables are made anew by `rebuild`.
 
 mod column;
 mod m20261123_000001_account;
@@ -28,16 +28,17 @@ mod m20261123_000013_submission;
 mod m20261123_000014_search_document;
 mod m20261124_000001_session_proofs;
 mod m20261124_000002_account_care;
-mod m20261124_000010_attempts_count;
-mod m20261124_000011_login_guard;
-mod m20261124_000012_device;
-mod m20261124_000013_spent_challenge;
-mod m20261124_000020_factor;
-mod m20261124_000040_mail_proof;
-mod m20261124_000050_audit_chain;
-mod m20261124_000051_privacy;
-mod m20261124_000060_account_lists;
-mod m20261124_000061_api_key;
+mod m20261124_000003_attempts_count;
+mod m20261124_000004_login_guard;
+mod m20261124_000005_device;
+mod m20261124_000006_spent_challenge;
+mod m20261124_000007_factor;
+mod m20261124_000008_mail_proof;
+mod m20261124_000009_audit_chain;
+mod m20261124_000010_privacy;
+mod m20261124_000011_account_lists;
+mod m20261124_000012_api_key;
+mod rebuild;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -66,16 +67,16 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_search_document::Migration),
             Box::new(m20261124_000001_session_proofs::Migration),
             Box::new(m20261124_000002_account_care::Migration),
-            Box::new(m20261124_000010_attempts_count::Migration),
-            Box::new(m20261124_000011_login_guard::Migration),
-            Box::new(m20261124_000012_device::Migration),
-            Box::new(m20261124_000013_spent_challenge::Migration),
-            Box::new(m20261124_000020_factor::Migration),
-            Box::new(m20261124_000040_mail_proof::Migration),
-            Box::new(m20261124_000050_audit_chain::Migration),
-            Box::new(m20261124_000051_privacy::Migration),
-            Box::new(m20261124_000060_account_lists::Migration),
-            Box::new(m20261124_000061_api_key::Migration),
+            Box::new(m20261124_000003_attempts_count::Migration),
+            Box::new(m20261124_000004_login_guard::Migration),
+            Box::new(m20261124_000005_device::Migration),
+            Box::new(m20261124_000006_spent_challenge::Migration),
+            Box::new(m20261124_000007_factor::Migration),
+            Box::new(m20261124_000008_mail_proof::Migration),
+            Box::new(m20261124_000009_audit_chain::Migration),
+            Box::new(m20261124_000010_privacy::Migration),
+            Box::new(m20261124_000011_account_lists::Migration),
+            Box::new(m20261124_000012_api_key::Migration),
         ]
     }
 }

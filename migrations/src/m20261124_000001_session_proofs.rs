@@ -1,10 +1,11 @@
 //! Sessions remember how a person proved who they are, how their tokens travel, and who else may be behind them.
-//!
-//! SQLite cannot widen a CHECK, so the table is made anew and filled from the old one, on both databases alike.
 
 use sea_orm_migration::prelude::*;
 
-use crate::column::{Spelling, index, refers, rule, sql};
+use crate::{
+    column::{Spelling, index, refers, rule, sql},
+    rebuild::{step_aside, take_over},
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -17,10 +18,7 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, schema: &SchemaManager) -> Result<(), DbErr> {
         let on = Spelling::of(schema);
-        for old in ["session_live_by_account", "session_by_account", "session_by_end"] {
-            schema.drop_index(Index::drop().name(old).to_owned()).await?;
-        }
-        schema.rename_table(Table::rename().table("session", "session_before").to_owned()).await?;
+        step_aside(schema, "session", &["session_live_by_account", "session_by_account", "session_by_end"]).await?;
         let session = on
             .table("session")
             .col(on.id("id").primary_key())
@@ -51,13 +49,8 @@ impl MigrationTrait for Migration {
             .check(rule("session_over_has_a_cause", "(ended_at IS NULL) = (end_cause IS NULL)"))
             .to_owned();
         schema.create_table(session).await?;
-        schema
-            .get_connection()
-            .execute_unprepared(&format!(
-                "INSERT INTO session ({KEPT}, transport) SELECT {KEPT}, 'bearer' FROM session_before"
-            ))
-            .await?;
-        schema.drop_table(Table::drop().table("session_before").to_owned()).await?;
+        let fill = format!("INSERT INTO session ({KEPT}, transport) SELECT {KEPT}, 'bearer' FROM session_before");
+        take_over(schema, "session", &fill).await?;
 
         schema
             .create_index(

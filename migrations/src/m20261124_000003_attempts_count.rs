@@ -1,10 +1,11 @@
 //! Attempts to sign in are what the limits on guessing count: each knows its counter and whether it failed.
-//!
-//! SQLite cannot widen a CHECK, so the table is made anew and filled from the old one, on both databases alike.
 
 use sea_orm_migration::prelude::*;
 
-use crate::column::{Spelling, index};
+use crate::{
+    column::{Spelling, index},
+    rebuild::{step_aside, take_over},
+};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -23,10 +24,7 @@ impl MigrationTrait for Migration {
             "login_attempt_by_identifier",
             "login_attempt_by_prefix",
         ];
-        for old in old {
-            schema.drop_index(Index::drop().name(old).to_owned()).await?;
-        }
-        schema.rename_table(Table::rename().table("login_attempt", "login_attempt_before").to_owned()).await?;
+        step_aside(schema, "login_attempt", &old).await?;
         let login_attempt = on
             .table("login_attempt")
             .col(on.id("id").primary_key())
@@ -43,8 +41,7 @@ impl MigrationTrait for Migration {
             .col(on.micros("created_at"))
             .to_owned();
         schema.create_table(login_attempt).await?;
-        schema.get_connection().execute_unprepared(FILL).await?;
-        schema.drop_table(Table::drop().table("login_attempt_before").to_owned()).await?;
+        take_over(schema, "login_attempt", FILL).await?;
 
         let table = "login_attempt";
         schema.create_index(index("login_attempt_by_age", table, ["created_at"])).await?;
