@@ -77,7 +77,7 @@ impl App {
             office: Arc::new(Office::new(&config.mail)?),
             paseto: Paseto::new(keys.token.clone(), &config.public_url()),
             passkeys: Passkeys::new(&config)?,
-            breached: Breached::open(config.passwords.breached_file.clone())?,
+            breached: Breached::open(config.passwords.breached_list.clone())?,
             hasher: Hasher::new(&config.passwords, dice.clone()),
             pages: Pages::new(keys.page.clone()),
             repeats: Repeats::new(keys.derived("request ids"), sealer.clone(), clock.clone()),

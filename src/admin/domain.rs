@@ -20,7 +20,7 @@ use crate::{
         once::Record,
         page::{Page, Slice, id_key},
     },
-    sessions,
+    sessions::{self, PasswordStanding},
 };
 
 /// A page of accounts, newest first.
@@ -33,13 +33,15 @@ pub async fn list(app: &App, wanted: &WantedAccounts, page: &Page, before: Accou
 pub struct Details {
     pub account: Model,
     pub facts: Facts,
+    pub password: PasswordStanding,
 }
 
 /// What staff need to know of an account.
 pub async fn details(app: &App, id: AccountId) -> Result<Details, Error> {
     let account = accounts::find(&app.db, id).await?.ok_or(Error::NotFound)?;
     let facts = store::facts(&app.db, id, app.clock.now()).await?;
-    Ok(Details { account, facts })
+    let password = sessions::password_standing(app, &account).await?;
+    Ok(Details { account, facts, password })
 }
 
 /// A page of tries to sign in, newest first.

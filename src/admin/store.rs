@@ -11,7 +11,7 @@ pub use crate::accounts::count_other_admins;
 use crate::{
     entity::{
         account::{Column, Entity, Kind, Model, Status, Tier},
-        artist_application, artist_member,
+        artist_application, artist_member, device,
         login_attempt::{self, Outcome},
         session,
     },
@@ -82,6 +82,7 @@ fn holds(role: Role) -> Option<Expr> {
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub live_sessions: u64,
+    pub devices: u64,
     pub last_login: Option<Timestamp>,
     /// In the last day, up to [`COUNTED_TO`].
     pub failed_logins: usize,
@@ -116,6 +117,7 @@ pub async fn facts(db: &impl ConnectionTrait, id: AccountId, now: Timestamp) -> 
         .await?;
     Ok(Facts {
         live_sessions,
+        devices: device::Entity::known_of(id).filter(device::Column::ExpiresAt.gt(now)).count(db).await?,
         last_login: last.map(|attempt| attempt.created_at),
         failed_logins: failed.len(),
         artists: artist_member::Entity::of(id).count(db).await?,

@@ -73,7 +73,7 @@ fn count(number: impl TryInto<i32>) -> i32 {
 }
 
 pub fn details(details: &Details) -> pb::GetAccountDetailsResponse {
-    let Details { account, facts } = details;
+    let Details { account, facts, password } = details;
     let details = pb::AccountDetails {
         account: Some(accounts::proto(account)),
         last_seen_time: account.last_seen_at.map(convert::timestamp),
@@ -87,6 +87,9 @@ pub fn details(details: &Details) -> pb::GetAccountDetailsResponse {
         delete_time: account.deleted_at.map(convert::timestamp),
         purge_time: account.purge_at.map(convert::timestamp),
         password_change_time: account.password_changed_at.map(convert::timestamp),
+        remembered_device_count: count(facts.devices),
+        login_locked_until_time: password.locked_until.map(convert::timestamp),
+        password_off_time: password.off_since.map(convert::timestamp),
     };
     pb::GetAccountDetailsResponse { details: Some(details) }
 }

@@ -18,7 +18,7 @@ pub struct PasswordsConfig {
     pub permits: usize,
     /// A list of passwords to refuse, besides the built-in one: plain lines, or sorted `SHA1HEX:COUNT` lines. May be
     /// replaced, by renaming another file over it, without a restart.
-    pub breached_file: Option<PathBuf>,
+    pub breached_list: Option<PathBuf>,
     /// Keys that every hash is mixed with, so that a stolen database alone cannot be guessed at: 32 bytes in base64 each,
     /// between spaces or lines. The first makes, all open; one that hashes were made with must stay. Best given as
     /// `BACKLINE_PASSWORDS_PEPPER_FILE`.
@@ -43,7 +43,7 @@ impl PasswordsConfig {
 
 impl Default for PasswordsConfig {
     fn default() -> Self {
-        Self { memory_kib: 19 * 1024, passes: 2, permits: 0, breached_file: None, pepper: None }
+        Self { memory_kib: 19 * 1024, passes: 2, permits: 0, breached_list: None, pepper: None }
     }
 }
 

@@ -189,6 +189,18 @@ pub struct Facts {
     pub user_agent: String,
 }
 
+impl Facts {
+    /// Of what nobody called: a job, a schedule.
+    pub const fn none() -> Self {
+        Self {
+            request_id: String::new(),
+            trace_id: String::new(),
+            address: ClientAddress::NONE,
+            user_agent: String::new(),
+        }
+    }
+}
+
 /// A signed-in person, as the verified access token says; or an internal tool with its key.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -202,10 +214,18 @@ pub struct Caller {
     /// Which checks the person passed, and when.
     pub proof: Proof,
     /// The member of staff who looks through this person's eyes. Such a caller only reads.
-    pub impersonator: Option<AccountId>,
+    pub impersonator: Option<Impersonator>,
     /// The key that the call came with, if it came with one.
     pub key: Option<KeyInUse>,
     pub facts: Facts,
+}
+
+/// A member of staff who looks through another's eyes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Impersonator {
+    pub account: AccountId,
+    /// When the look ends; nothing that it began outlives it.
+    pub until: Timestamp,
 }
 
 /// How fresh and how strong a sign-in is.

@@ -18,7 +18,7 @@ pub mod secret;
 pub mod text;
 
 pub use self::{
-    caller::{Caller, Facts, Permission, Principal, Proof, Role, Roles},
+    caller::{Caller, Facts, Impersonator, Permission, Principal, Proof, Role, Roles},
     clock::{Clock, Timestamp},
     dice::Dice,
     digest::Digest,

@@ -40,10 +40,5 @@ pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 
 /// What is known of this call, signed in or not.
 pub fn facts<T>(request: &Request<T>) -> Facts {
-    request.extensions().get::<Facts>().cloned().unwrap_or_else(|| Facts {
-        request_id: String::new(),
-        trace_id: String::new(),
-        address: crate::kernel::ClientAddress::NONE,
-        user_agent: String::new(),
-    })
+    request.extensions().get::<Facts>().cloned().unwrap_or_else(Facts::none)
 }

@@ -130,11 +130,10 @@ impl Shared {
         let access = access::of(rpc);
 
         let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
-        let deadline = arrived + wanted.min(access.cost.time_limit());
+        let mut deadline = arrived + wanted.min(access.cost.time_limit());
         if deadline < Instant::now() + LEAST_TIME {
             return Err(Refusal::DeadlineExceeded);
         }
-        request.extensions_mut().insert(Deadline(deadline));
 
         let facts = request.extensions().get::<Facts>().cloned();
         let caller = match (auth::bearer(request.headers()), facts.clone()) {
@@ -160,8 +159,13 @@ impl Shared {
             if access.who != Who::Anyone {
                 judge(rpc, access, &caller)?;
             }
+            // No stream outlives the look that opened it.
+            if let Some(look) = caller.impersonator {
+                deadline = deadline.min(Instant::now() + look.until.since(caller.proof.now));
+            }
             request.extensions_mut().insert(caller);
         }
+        request.extensions_mut().insert(Deadline(deadline));
         Ok(deadline)
     }
 

@@ -90,8 +90,6 @@ pub async fn replace(
         return Err(Error::Changed);
     }
     let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
-    sessions::devices::distrust(tx, account.id).await?;
-    sessions::password_reset(tx, app, account.id).await?;
     store::update_all_void(tx, account.id, now).await?;
     // Guesses at the old password are void, and so is the trust in devices that were given with it.
     sessions::password_reset(tx, app, account.id).await?;

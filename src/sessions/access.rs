@@ -11,7 +11,7 @@ use crate::{
     app::App,
     entity::{account, session},
     kernel::{
-        Caller, FactorKinds, Facts, Proof, Roles, Timestamp,
+        Caller, FactorKinds, Facts, Impersonator, Proof, Roles, Timestamp,
         ids::{AccountId, SessionId},
     },
     rpc::{Refusal, auth::Authenticate},
@@ -172,7 +172,10 @@ impl Claims {
             roles: if looks || must_enroll { roles.without_staff() } else { roles },
             must_enroll: must_enroll && !looks,
             proof: if looks { Proof::never(now) } else { proof },
-            impersonator: self.impersonator,
+            impersonator: self.impersonator.map(|account| {
+                let until = Timestamp::from_micros(self.expires_at);
+                Impersonator { account, until }
+            }),
             key: None,
             facts,
         }

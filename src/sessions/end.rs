@@ -10,7 +10,7 @@ use crate::{
     db::WriteTx,
     entity::session::EndCause,
     kernel::{
-        Caller, Principal, Timestamp,
+        Caller, Impersonator, Principal, Timestamp,
         ids::{AccountId, SessionId},
     },
 };
@@ -75,7 +75,7 @@ pub enum Scope {
 /// # Errors
 /// [`Error::ReadsOnly`] for whoever looks through another's eyes and would end more than that.
 pub async fn logout(app: &App, caller: &Caller, scope: Scope) -> Result<Vec<SessionId>, Error> {
-    if let Some(staff) = caller.impersonator {
+    if let Some(Impersonator { account: staff, .. }) = caller.impersonator {
         return if scope == Scope::This {
             impersonation::leave(app, caller, staff).await
         } else {

@@ -23,7 +23,7 @@ use crate::{
         login_guard::{ActiveModel, Column, Entity},
     },
     kernel::{
-        ClientAddress, Digest, Facts, Principal, Timestamp,
+        Digest, Facts, Principal, Timestamp,
         ids::{AccountId, DeviceId},
     },
     mail::Letter,
@@ -112,12 +112,25 @@ pub async fn turn_password_off(tx: &WriteTx, app: &App, account: AccountId) -> R
     upsert(tx, row, None).await.map(drop)
 }
 
-/// Since when an account's password is off for strangers, after too many failures in a row.
+/// How an account's password stands for strangers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PasswordStanding {
+    /// No password is right before this moment.
+    pub locked_until: Option<Timestamp>,
+    /// Since when no password is right until a new one is set.
+    pub off_since: Option<Timestamp>,
+}
+
+/// How an account's password stands for strangers, for staff to see.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn password_off_at(db: &crate::db::Db, account: AccountId) -> Result<Option<Timestamp>, DbErr> {
-    Ok(Entity::find_by_id(account).one(db).await?.and_then(|row| row.password_off_at))
+pub async fn password_standing(app: &App, account: &account::Model) -> Result<PasswordStanding, DbErr> {
+    let now = app.clock.now();
+    let strangers = Target::new(app, &account.email, None);
+    let counts = attempts::counts(app, &Facts::none(), strangers, Some(account.id), now).await?;
+    let locked_until = guessing::locked_until(&counts, &app.config.guessing).filter(|end| *end > now);
+    Ok(PasswordStanding { locked_until, off_since: counts.password_off_at })
 }
 
 /// Draws the consequences of a lock: a letter to the owner, once an episode; a password turned off, or a device forgotten.
@@ -126,13 +139,7 @@ pub async fn password_off_at(db: &crate::db::Db, account: AccountId) -> Result<O
 pub async fn follow_up(app: &App, account: AccountId, device: Option<DeviceId>, at: Timestamp) -> Result<(), Error> {
     let Some(account) = accounts::find(&app.db, account).await? else { return Ok(()) };
     let target = Target::new(app, &account.email, device);
-    let nobody = Facts {
-        request_id: String::new(),
-        trace_id: String::new(),
-        address: ClientAddress::NONE,
-        user_agent: String::new(),
-    };
-    let counts = attempts::counts(app, &nobody, target, Some(account.id), at).await?;
+    let counts = attempts::counts(app, &Facts::none(), target, Some(account.id), at).await?;
     let standing = guessing::judge(&counts, device.is_some(), &app.config.guessing, at);
 
     let tx = app.db.begin_write().await?;

@@ -20,7 +20,7 @@ pub struct Standing {
 
 /// Judges what was counted for strangers, or for one known device.
 pub fn judge(counts: &Counts, on_known_device: bool, config: &GuessingConfig, now: Timestamp) -> Standing {
-    let locked = is_locked(counts, config, now);
+    let locked = locked_until(counts, config).is_some_and(|end| now < end);
     let failed_often =
         counts.challenging.filter(|at| counts_still(counts, *at)).is_some_and(|at| at > now - config.window);
     let suspect_network = if on_known_device { counts.network_many } else { counts.network_some };
@@ -31,12 +31,12 @@ pub fn judge(counts: &Counts, on_known_device: bool, config: &GuessingConfig, no
     Standing { challenge: challenged.then_some(level), locked, off: is_off(counts, on_known_device) }
 }
 
-/// The failures that fill the limit lie within one window, and the newest of them is not long ago.
+/// When the newest lock ends or ended, if one was made: the failures that fill the limit lie within one window.
 ///
 /// What is refused while locked is no failure, so the lock ends by itself however often somebody tries.
-fn is_locked(counts: &Counts, config: &GuessingConfig, now: Timestamp) -> bool {
-    let (Some(newest), Some(locking)) = (counts.newest, counts.locking) else { return false };
-    counts_still(counts, locking) && locking > newest - config.window && now < newest + config.lock_for
+pub fn locked_until(counts: &Counts, config: &GuessingConfig) -> Option<Timestamp> {
+    let (newest, locking) = (counts.newest?, counts.locking?);
+    (counts_still(counts, locking) && locking > newest - config.window).then(|| newest + config.lock_for)
 }
 
 /// Whether nothing has undone a failure since.

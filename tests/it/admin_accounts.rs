@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     harness::{
-        guests::{WRONG, right_words, signed_in, words},
+        guests::{WRONG, address, caller_from, right_words, signed_in, words},
         *,
     },
     staff::told_of,
@@ -201,6 +201,11 @@ async fn details_say_what_staff_must_know() {
     assert_eq!((seen.artist_count, seen.application_count, seen.factor_kinds.len()), (0, 0, 0));
     assert_eq!(seen.last_login_time.unwrap().seconds, seconds_of(&world));
     assert!(seen.suspend_until_time.is_none() && seen.delete_time.is_none() && seen.purge_time.is_none());
+    assert!(seen.login_locked_until_time.is_none() && seen.password_off_time.is_none());
+    assert_eq!(seen.remembered_device_count, 0);
+    caller_from(&world, address(0)).remember(&ana.email).await;
+    assert_eq!(details(&root, ana.account_id()).await.unwrap().remembered_device_count, 1);
+    world.run_jobs().await;
     assert_reason(&details(&root, ABSENT).await.unwrap_err(), Code::NotFound, ErrorReason::ResourceNotFound);
 }
 
@@ -215,6 +220,9 @@ async fn staff_end_the_lock_that_wrong_passwords_made() {
     let refused = stranger.login_solving(right_words(&ana.email)).await.unwrap_err();
     assert_reason(&refused, Code::Unauthenticated, ErrorReason::InvalidCredentials);
     world.run_jobs().await;
+    let locked_until =
+        async || details(&root, ana.account_id()).await.unwrap().login_locked_until_time.map(|time| time.seconds);
+    assert_eq!(locked_until().await, Some(seconds_of(&world) + 15 * 60));
     let ask = async |account_id: &str, reason: &str| {
         let request = pb::UnlockAccountRequest {
             account_id: account_id.into(),
@@ -230,6 +238,7 @@ async fn staff_end_the_lock_that_wrong_passwords_made() {
     for _ in 0..2 {
         ask(ana.account_id(), REASON).await.unwrap();
     }
+    assert_eq!(locked_until().await, None);
     signed_in(stranger.login_solving(right_words(&ana.email)).await);
     let told = told_of(&world, ana.account_id()).await;
     assert_eq!(told.iter().filter(|(action, _)| action == "authn_account_unlocked").count(), 1);

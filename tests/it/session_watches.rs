@@ -184,3 +184,17 @@ async fn only_one_s_own_session_can_be_followed() {
     logout(&ana, pb::LogoutScope::This).await;
     assert_ended(&event(&mut stream).await.1, "logout");
 }
+
+#[tokio::test]
+async fn a_quiet_stream_says_every_quarter_of_a_minute_that_it_is_alive() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let (mut stream, first) = watching(&ana).await;
+    let quiet_since = std::time::Instant::now();
+    let said = tokio::time::timeout(Duration::from_secs(25), stream.message()).await.expect("it is alive");
+    let said = said.unwrap().expect("the stream goes on");
+    let Some(Event::Heartbeat(beat)) = said.event else { panic!("no heartbeat: {said:?}") };
+    assert_eq!(said.sequence, first, "nothing happened");
+    assert!(beat.server_time.is_some());
+    assert!(quiet_since.elapsed() >= Duration::from_secs(14), "not sooner: {:?}", quiet_since.elapsed());
+}

@@ -18,7 +18,8 @@ use serde_json::Value;
 /// The folder of the vectors.
 fn folder() -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
+        // Packages of other platforms were never downloaded.
+        .args(["metadata", "--format-version=1", "--offline", "--filter-platform=host-tuple", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .output()
         .unwrap();

@@ -198,3 +198,24 @@ async fn to_others_there_is_nothing_to_follow() {
     studio.let_in(&studio.eva, MemberRole::Viewer).await;
     assert_eq!(snapshot(&mut watch(&studio.eva, &draft, 0).await.unwrap()).await.0, 1);
 }
+
+#[tokio::test]
+async fn a_watch_ends_with_the_look_that_opened_it() {
+    let studio = Studio::open().await;
+    let (world, ana) = (&studio.world, &studio.ana);
+    let root = world.admin("root").await;
+    let draft = studio.draft("Song").await;
+    let request = pb::StartImpersonationRequest {
+        account_id: ana.account_id().into(),
+        reason: "They see no tracks".into(),
+        ..Default::default()
+    };
+    let begun = root.admin().start_impersonation(request).await.unwrap().into_inner();
+    let eyes = world.anonymous().with_access_token(&begun.access_token);
+    let lasts = begun.access_token_lifetime.unwrap().seconds;
+    world.advance(Duration::from_secs(u64::try_from(lasts).unwrap() - 1));
+    let mut stream = watch(&eyes, &draft.submission_id, 0).await.unwrap();
+    snapshot(&mut stream).await;
+    assert_eq!(next(&mut stream).await.unwrap(), None, "a clean end when its time is over");
+    world.run_jobs().await;
+}

@@ -24,7 +24,7 @@ use crate::{
     entity::{account, object_reference, stored_blob, upload_segment},
     jobs::{Registry, Worker},
     kernel::{
-        Caller, ClientAddress, Clock, Dice, Digest, FactorKinds, Facts, Proof, Role, Roles, StoredHash, Timestamp,
+        Caller, Clock, Dice, Digest, FactorKinds, Facts, Proof, Role, Roles, StoredHash, Timestamp,
         ids::{AccountId, Id, SessionId},
     },
     pb::{self, storage_service_server::StorageService},
@@ -61,12 +61,7 @@ async fn person(app: &App, email: &str) -> Caller {
         account::Model::person(account, email.parse().unwrap(), "A person".into(), StoredHash::from_phc("none"), now);
     let row = account::ActiveModel::from(row).reset_all();
     account::Entity::insert(row).exec_without_returning(&app.db.write_one()).await.unwrap();
-    let facts = Facts {
-        request_id: "test".into(),
-        trace_id: String::new(),
-        address: ClientAddress::NONE,
-        user_agent: String::new(),
-    };
+    let facts = Facts::none();
     let session = SessionId::new(now, &app.dice);
     let proof = Proof { authenticated_at: now, second_factor_at: None, factor_kinds: FactorKinds::NONE, now };
     Caller { account, session, roles: Roles::LISTENER, must_enroll: false, proof, impersonator: None, key: None, facts }

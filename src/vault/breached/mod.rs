@@ -1,7 +1,7 @@
 //! Passwords that everybody tries first: the common ones, built in, and those of a file that the operator keeps.
 //!
 //! The built-in list is a binary fuse filter (`common.bin`; its README names the sources). The file of
-//! `passwords.breached_file` is a plain list, or the sorted hashes that breach corpora are published as. It is looked at
+//! `passwords.breached_list` is a plain list, or the sorted hashes that breach corpora are published as. It is looked at
 //! again with each use: whoever replaces it need not restart anything, and a malformed one leaves the old in force.
 
 mod common;
@@ -70,7 +70,7 @@ impl fmt::Debug for Breached {
 impl Watched {
     fn open(path: PathBuf) -> anyhow::Result<Self> {
         let unusable = |error: &dyn fmt::Display| {
-            anyhow::anyhow!("passwords.breached_file {} cannot be used: {error}", path.display())
+            anyhow::anyhow!("passwords.breached_list {} cannot be used: {error}", path.display())
         };
         let stamp = Stamp::of(&path).map_err(|error| unusable(&error))?;
         let store = Store::read(&path).map_err(|error| unusable(&error))?;
@@ -105,6 +105,6 @@ impl Watched {
 }
 
 fn complain(error: impl Into<Malformed>) {
-    metrics::counter!("backline_breached_file_errors_total").increment(1);
+    metrics::counter!("backline_breached_list_errors_total").increment(1);
     tracing::error!(error = %error.into(), "the list of breached passwords could not be read; the old one stays");
 }

@@ -123,7 +123,7 @@ async fn a_list_of_breached_passwords_is_replaced_while_the_server_runs() {
         std::fs::rename(new, &path).unwrap();
     };
     put("violet submarines sing\n");
-    let world = World::with(&[("passwords.breached_file", path.to_str().unwrap())]).await;
+    let world = World::with(&[("passwords.breached_list", path.to_str().unwrap())]).await;
     let ana = world.account("ana").await;
     let refused = change_password(&ana, PASSWORD, "violet submarines sing").await.unwrap_err();
     assert_eq!(fact(&refused, "breached").as_deref(), Some("true"));

@@ -102,7 +102,7 @@ async fn a_replaced_file_is_taken_and_a_malformed_one_is_not() {
 fn a_start_with_an_unusable_file_says_so() {
     let folder = Folder::new();
     let missing = Breached::open(Some(folder.path())).unwrap_err().to_string();
-    assert!(missing.contains("passwords.breached_file"), "{missing}");
+    assert!(missing.contains("passwords.breached_list"), "{missing}");
     let empty = Breached::open(Some(folder.put(""))).unwrap_err().to_string();
     assert!(empty.ends_with("it is empty"), "{empty}");
 }
