@@ -36,6 +36,7 @@ use super::{first_bytes::FirstBytes, proxies, pulse::Pulse};
 use crate::{
     app::App,
     config::ServerConfig,
+    kernel::ClientAddress,
     rpc::gate::{Arrived, Closing},
 };
 
@@ -171,10 +172,10 @@ impl Connection {
     }
 }
 
-/// How many connections each address has.
+/// How many connections each address has; of IPv6, each /64: a subscriber has all of one.
 #[derive(Clone)]
 struct Addresses {
-    seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    seats: Arc<Mutex<HashMap<String, usize>>>,
     config: Arc<ServerConfig>,
 }
 
@@ -186,13 +187,14 @@ impl Addresses {
     /// A seat for one more connection; `None` if this address has too many.
     fn seat(&self, address: IpAddr) -> Option<Seat> {
         let address = address.to_canonical();
+        let prefix = ClientAddress::new(address).prefix();
         let mut seats = self.seats.lock();
-        let taken = seats.entry(address).or_insert(0);
+        let taken = seats.entry(prefix.clone()).or_insert(0);
         if *taken >= self.config.max_connections_per_address && !self.is_unlimited(address) {
             return None;
         }
         *taken += 1;
-        Some(Seat { addresses: self.clone(), address })
+        Some(Seat { addresses: self.clone(), prefix })
     }
 
     fn is_unlimited(&self, address: IpAddr) -> bool {
@@ -203,17 +205,37 @@ impl Addresses {
 /// Given back when dropped.
 struct Seat {
     addresses: Addresses,
-    address: IpAddr,
+    prefix: String,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.addresses.seats.lock();
-        if let Some(taken) = seats.get_mut(&self.address) {
+        if let Some(taken) = seats.get_mut(&self.prefix) {
             *taken -= 1;
             if *taken == 0 {
-                seats.remove(&self.address);
+                seats.remove(&self.prefix);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_has_the_seats_of_one_address() {
+        let config = ServerConfig { max_connections_per_address: 2, ..ServerConfig::default() };
+        let addresses = Addresses::new(&config);
+        let seat = |address: &str| addresses.seat(address.parse().unwrap());
+        let first = seat("2001:db8:1:2::a").unwrap();
+        let _second = seat("2001:db8:1:2::b").unwrap();
+        assert!(seat("2001:db8:1:2:ffff::c").is_none(), "the same /64");
+        let _elsewhere = seat("2001:db8:1:3::a").unwrap();
+        let _by_v4 = (seat("192.0.2.1").unwrap(), seat("::ffff:192.0.2.1").unwrap());
+        assert!(seat("192.0.2.1").is_none(), "the same address, however written");
+        drop(first);
+        assert!(seat("2001:db8:1:2::d").is_some());
     }
 }

@@ -45,17 +45,20 @@ fn hops(header: ForwardedHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         ForwardedHeader::XForwardedFor => &X_FORWARDED_FOR,
         ForwardedHeader::Forwarded => &header::FORWARDED,
     };
-    let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default());
-    let elements = lines.flat_map(|line| line.split(','));
-    elements
-        .map(|element| match header {
-            ForwardedHeader::XForwardedFor => address(element),
-            ForwardedHeader::Forwarded => element.split(';').find_map(|pair| {
-                let (name, value) = pair.split_once('=')?;
-                name.trim().eq_ignore_ascii_case("for").then(|| address(value.trim().trim_matches('"')))?
-            }),
-        })
-        .collect()
+    let elements = headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    elements.map(|element| hop(header, element)).collect()
+}
+
+/// Whoever is named by one element of the header. What is no text is no address; its neighbours are none the worse.
+fn hop(header: ForwardedHeader, element: &[u8]) -> Option<IpAddr> {
+    let element = std::str::from_utf8(element).ok()?;
+    match header {
+        ForwardedHeader::XForwardedFor => address(element),
+        ForwardedHeader::Forwarded => element.split(';').find_map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("for").then(|| address(value.trim().trim_matches('"')))?
+        }),
+    }
 }
 
 /// An address, perhaps in brackets, perhaps with a port.
@@ -117,6 +120,18 @@ mod tests {
             assert_eq!(xff(value), "10.0.0.1", "{value}");
         }
         assert_eq!(xff("198.51.100.1, nonsense, 10.0.0.2"), "10.0.0.2");
+    }
+
+    #[test]
+    fn what_a_client_wrote_spoils_nothing_that_a_proxy_added() {
+        let config = ServerConfig {
+            trusted_proxies: Some(vec!["10.0.0.0/8".parse().unwrap()]),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            ..ServerConfig::default()
+        };
+        let line = http::HeaderValue::from_bytes(b"\x80, 192.0.2.7").unwrap();
+        let headers = HeaderMap::from_iter([(X_FORWARDED_FOR.clone(), line)]);
+        assert_eq!(client(&config, "10.0.0.1".parse().unwrap(), &headers).expose(), "192.0.2.7");
     }
 
     #[test]
