@@ -4,6 +4,7 @@
 //! access token is verified by asking the cache's other side: sets are read from the database each second as well (see
 //! [`crate::sessions`]), the cache only makes it faster.
 
+mod halves;
 mod windows;
 
 use std::{
@@ -18,8 +19,11 @@ use std::{
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-pub use self::windows::Limit;
 use self::windows::Windows;
+pub use self::{
+    halves::Halves,
+    windows::{Limit, Pool},
+};
 use crate::kernel::{
     Digest, Roles, Timestamp,
     ids::{AccountId, JobId, SessionId, SubmissionId},
@@ -108,8 +112,8 @@ impl Cache {
     /// # Errors
     /// How long to wait; nothing was counted.
     #[expect(clippy::unused_async, reason = "a shared cache will be asked over the network")]
-    pub async fn take(&self, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
-        self.windows.take(key, limit, now)
+    pub async fn take(&self, pool: Pool, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
+        self.windows.take(pool, key, limit, now)
     }
 
     /// Signals a session that was opened; each only once.

@@ -1,14 +1,26 @@
 //! Sliding windows: how often something happened lately.
 //!
 //! A window is cut into 32 slots. What happened is counted for the window's length and at most one slot more, so a limit
-//! is never exceeded in any window, and a wait is up to a thirty-second longer than need be. Memory is bounded: what was
-//! not asked about for longest is forgotten first, half of everything at a time.
+//! is never exceeded in any window, and a wait is up to a thirty-second longer than need be. Memory is bounded, for each
+//! pool apart: a flood of addresses makes forget addresses, and no account.
 
-use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
+use super::Halves;
 use crate::kernel::{Digest, Timestamp};
+
+/// Whose counts may push out whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// Found by where a call came from.
+    Addresses,
+    /// Found by an address that somebody named, known or not.
+    Mailboxes,
+    /// Found by who is signed in.
+    Accounts,
+}
 
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,35 +33,23 @@ pub struct Limit {
 const SLOTS: i64 = 32;
 /// The slot that is being filled is kept beside those of a whole window.
 const KEPT: i64 = 33;
-/// Windows of each half; together about 30 MB when full.
+/// Windows of each half of a pool; about 30 MB a pool when full.
 const MOST: usize = 100_000;
 
 /// All windows of this process. Cheap to clone; all clones are one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Windows(Arc<Mutex<Halves>>);
+#[derive(Clone, Debug)]
+pub(super) struct Windows(Arc<[Mutex<Halves<[u8; 32], Window>>; 3]>);
 
-#[derive(Debug, Default)]
-struct Halves {
-    /// Asked about since the halves last changed places.
-    young: HashMap<[u8; 32], Window>,
-    old: HashMap<[u8; 32], Window>,
+impl Default for Windows {
+    fn default() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| Mutex::new(Halves::new(MOST)))))
+    }
 }
 
 impl Windows {
     /// Counts one more, or says after which time there is room.
-    pub(super) fn take(&self, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
-        self.0.lock().window(key).take(limit, now)
-    }
-}
-
-impl Halves {
-    fn window(&mut self, key: &Digest) -> &mut Window {
-        let key = *key.as_bytes();
-        if self.young.len() >= MOST && !self.young.contains_key(&key) {
-            self.old = mem::take(&mut self.young);
-        }
-        let old = &mut self.old;
-        self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_default())
+    pub(super) fn take(&self, pool: Pool, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
+        self.0[pool as usize].lock().entry(*key.as_bytes()).take(limit, now)
     }
 }
 
@@ -120,33 +120,31 @@ mod tests {
         let windows = Windows::default();
         let mut now = Timestamp::from_micros(1_700_000_000_000_000);
         for count in 1..=5 {
-            assert_eq!(windows.take(&key(1), LIMIT, now), Ok(count));
+            assert_eq!(windows.take(Pool::Accounts, &key(1), LIMIT, now), Ok(count));
             now = now + Duration::from_secs(6);
         }
-        let wait = windows.take(&key(1), LIMIT, now).unwrap_err();
+        let wait = windows.take(Pool::Accounts, &key(1), LIMIT, now).unwrap_err();
         assert!(wait > Duration::from_secs(29) && wait < Duration::from_secs(33), "{wait:?}");
-        assert_eq!(windows.take(&key(2), LIMIT, now), Ok(1), "another key");
-        assert!(windows.take(&key(1), LIMIT, now + wait - Duration::from_micros(1)).is_err());
-        assert_eq!(windows.take(&key(1), LIMIT, now + wait), Ok(5), "one place, of the first");
-        assert!(windows.take(&key(1), LIMIT, now + wait).is_err());
-        assert_eq!(windows.take(&key(1), LIMIT, now + LIMIT.window * 3), Ok(1), "all is forgotten");
+        assert_eq!(windows.take(Pool::Accounts, &key(2), LIMIT, now), Ok(1), "another key");
+        assert!(windows.take(Pool::Accounts, &key(1), LIMIT, now + wait - Duration::from_micros(1)).is_err());
+        assert_eq!(windows.take(Pool::Accounts, &key(1), LIMIT, now + wait), Ok(5), "one place, of the first");
+        assert!(windows.take(Pool::Accounts, &key(1), LIMIT, now + wait).is_err());
+        assert_eq!(windows.take(Pool::Accounts, &key(1), LIMIT, now + LIMIT.window * 3), Ok(1), "all is forgotten");
     }
 
     #[test]
-    fn what_nobody_asks_about_is_forgotten_first() {
+    fn a_flood_of_addresses_makes_forget_no_account() {
         let windows = Windows::default();
         let now = Timestamp::from_micros(1_700_000_000_000_000);
-        windows.take(&key(0), LIMIT, now).unwrap();
-        for number in 1..=3 * MOST as u64 {
-            windows.take(&key(number), LIMIT, now).unwrap();
-            if number % 1000 == 0 && number < 2 * MOST as u64 {
-                windows.take(&key(0), Limit { most: u32::MAX, ..LIMIT }, now).unwrap();
-            }
+        for pool in [Pool::Accounts, Pool::Mailboxes, Pool::Addresses] {
+            assert_eq!(windows.take(pool, &key(0), LIMIT, now), Ok(1));
         }
-        let halves = windows.0.lock();
-        assert!(halves.young.len() + halves.old.len() <= 2 * MOST);
-        drop(halves);
-        assert_eq!(windows.take(&key(1), LIMIT, now), Ok(1), "forgotten");
+        for number in 1..=2 * MOST as u64 {
+            windows.take(Pool::Addresses, &key(number), LIMIT, now).unwrap();
+        }
+        let counted =
+            [Pool::Accounts, Pool::Mailboxes, Pool::Addresses].map(|pool| windows.take(pool, &key(0), LIMIT, now));
+        assert_eq!(counted, [Ok(2), Ok(2), Ok(1)]);
     }
 
     proptest! {
@@ -158,7 +156,7 @@ mod tests {
             for step in steps {
                 now = now + Duration::from_millis(step);
                 taken.retain(|at| now.since(*at) < LIMIT.window);
-                match windows.take(&key(1), LIMIT, now) {
+                match windows.take(Pool::Accounts, &key(1), LIMIT, now) {
                     Ok(_) => taken.push_back(now),
                     Err(wait) => {
                         prop_assert!(wait > Duration::ZERO && wait <= LIMIT.window + LIMIT.window / 32);

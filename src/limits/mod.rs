@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::{
     app::App,
-    cache::Limit,
+    cache::{Limit, Pool},
     config::LimitsConfig,
     kernel::{Digest, EmailAddress, Facts},
     rpc::limit::{self, Admitted, Class, Exceeded, Payer},
@@ -37,11 +37,12 @@ impl limit::Limit for Calls {
     async fn admit(&self, class: Class, payer: Payer) -> Result<Admitted, Exceeded> {
         let config = &self.app.config.limits;
         let (scope, limit) = of(class, config);
-        let payer = match payer {
-            Payer::Address(address) => address.prefix(),
-            Payer::Account(account) => account.to_string(),
+        let (pool, payer) = match payer {
+            Payer::Address(address) => (Pool::Addresses, address.prefix()),
+            Payer::Account(account) => (Pool::Accounts, account.to_string()),
+            Payer::Session(session) => (Pool::Accounts, session.to_string()),
         };
-        let count = take(&self.app, &self.key, scope, limit, &[payer.as_bytes()]).await?;
+        let count = Counter { app: &self.app, key: self.key, scope }.take(pool, limit, &[payer.as_bytes()]).await?;
         let wants_challenge = class == Class::Costly && count > config.costly_challenge_per_hour;
         Ok(Admitted { wants_challenge })
     }
@@ -102,23 +103,35 @@ const ASKERS: u32 = 4;
 /// # Errors
 /// [`Exceeded`], when the mailbox has had enough.
 pub async fn letter(app: &App, by: &Facts, asked: Asked, to: &EmailAddress) -> Result<(), Exceeded> {
-    let (most, window, key) = (app.config.limits.letters_per_hour, asked.window(), key(app));
+    let (most, window) = (app.config.limits.letters_per_hour, asked.window());
+    let counter = Counter { app, key: key(app), scope: "letters" };
     let (to, prefix) = (to.expose().as_bytes(), by.address.prefix());
     let mine: [&[u8]; 3] = [asked.name().as_bytes(), to, prefix.as_bytes()];
-    take(app, &key, "letters", Limit { most, window }, &mine).await?;
+    counter.take(Pool::Addresses, Limit { most, window }, &mine).await?;
     let all = Limit { most: most.saturating_mul(ASKERS), window };
-    take(app, &key, "letters", all, &mine[..2]).await.map(drop)
+    counter.take(Pool::Mailboxes, all, &mine[..2]).await.map(drop)
 }
 
 fn key(app: &App) -> [u8; 32] {
     app.keys.derived("limits")
 }
 
-async fn take(app: &App, key: &[u8; 32], scope: &'static str, limit: Limit, payer: &[&[u8]]) -> Result<u32, Exceeded> {
-    let parts: Vec<&[u8]> = std::iter::once(scope.as_bytes()).chain(payer.iter().copied()).collect();
-    let window = Digest::mac(key, &parts);
-    app.cache.take(&window, limit, app.clock.now()).await.map_err(|retry_after| {
-        metrics::counter!("backline_rate_limited_total", "scope" => scope).increment(1);
-        Exceeded { scope, limit: limit.most, retry_after }
-    })
+/// Counts what falls under one scope.
+struct Counter<'a> {
+    app: &'a App,
+    key: [u8; 32],
+    /// As clients are told.
+    scope: &'static str,
+}
+
+impl Counter<'_> {
+    async fn take(&self, pool: Pool, limit: Limit, payer: &[&[u8]]) -> Result<u32, Exceeded> {
+        let (app, scope) = (self.app, self.scope);
+        let parts: Vec<&[u8]> = std::iter::once(scope.as_bytes()).chain(payer.iter().copied()).collect();
+        let window = Digest::mac(&self.key, &parts);
+        app.cache.take(pool, &window, limit, app.clock.now()).await.map_err(|retry_after| {
+            metrics::counter!("backline_rate_limited_total", "scope" => scope).increment(1);
+            Exceeded { scope, limit: limit.most, retry_after }
+        })
+    }
 }

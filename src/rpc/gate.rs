@@ -147,7 +147,7 @@ impl Shared {
             (_, None) => return Err(Refusal::AccessTokenMissing),
             (_, Some(found)) => {
                 let caller = found?;
-                let payer = Payer::Account(caller.account);
+                let payer = Payer::of(&caller, limit::class(rpc));
                 (Some(caller), Some(payer))
             }
         };

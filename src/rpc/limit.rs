@@ -1,6 +1,6 @@
 //! How often each method may be called: which limit it falls under, and how a refusal looks.
 //!
-//! Methods without a caller are limited by the address they come from, all others by account. The numbers stand in the
+//! Methods without a caller are limited by the address they come from, all others by account or session. The numbers stand in the
 //! configuration, the counting in [`crate::limits`].
 
 use std::{collections::HashMap, time::Duration};
@@ -13,7 +13,10 @@ use super::{
     Rpc,
     access::{self, Access, Cost, Who},
 };
-use crate::kernel::{ClientAddress, ids::AccountId};
+use crate::kernel::{
+    Caller, ClientAddress,
+    ids::{AccountId, SessionId},
+};
 
 /// What shares one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +31,7 @@ pub enum Class {
     Refresh,
     Read,
     Write,
-    /// A signed-in person's acts that check or set a password.
+    /// A signed-in person's acts that check or set a password; by session.
     PasswordCheck,
     Chunk,
     Transfer,
@@ -57,6 +60,18 @@ pub const fn class(rpc: Rpc) -> Class {
 pub enum Payer {
     Address(ClientAddress),
     Account(AccountId),
+    /// For checks of a password: whoever stole one session's token must not use up its owner's.
+    Session(SessionId),
+}
+
+impl Payer {
+    /// Whom a signed-in caller's call is counted for.
+    pub fn of(caller: &Caller, class: Class) -> Self {
+        match class {
+            Class::PasswordCheck => Self::Session(caller.session),
+            _ => Self::Account(caller.account),
+        }
+    }
 }
 
 /// Counts calls. The gate knows only this.

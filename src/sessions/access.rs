@@ -1,6 +1,6 @@
 //! Access tokens: issued at login and refresh, verified at the gate. API keys come by the same door.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, store};
 use crate::{
     app::App,
+    cache::Halves,
     entity::{account, session},
     kernel::{
         Caller, FactorKinds, Facts, Impersonator, Proof, Roles, Timestamp,
@@ -62,16 +63,10 @@ pub struct AccessTokens {
     app: App,
     keys: ApiKeys,
     /// Sessions whose current generation was seen in use: the refresh that made it cannot be repeated any more.
-    used: Arc<Mutex<HashMap<SessionId, Used>>>,
+    used: Arc<Mutex<Halves<SessionId, i64>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Used {
-    generation: i64,
-    at: Timestamp,
-}
-
-/// Entries before old ones are dropped.
+/// Sessions of each half. One that is forgotten costs a statement that changes nothing.
 const USED_AT_MOST: usize = 100_000;
 
 /// Issues a token for a session as it is in the row.
@@ -103,7 +98,7 @@ pub(super) fn issue(app: &App, session: &session::Model, account: &account::Mode
 
 impl AccessTokens {
     pub fn new(app: App) -> Self {
-        Self { keys: ApiKeys::new(app.clone()), app, used: Arc::default() }
+        Self { keys: ApiKeys::new(app.clone()), app, used: Arc::new(Mutex::new(Halves::new(USED_AT_MOST))) }
     }
 
     /// Notes the first use of a refreshed pair: from here on the old refresh token is an intruder's.
@@ -112,13 +107,9 @@ impl AccessTokens {
     async fn note_use(&self, claims: &Claims, now: Timestamp) {
         let fresh = claims.generation > 0 && {
             let mut used = self.used.lock();
-            if used.len() >= USED_AT_MOST {
-                let horizon = now - self.app.config.sessions.access_token_life;
-                used.retain(|_, entry| entry.at >= horizon);
-            }
-            let entry = used.entry(claims.session).or_insert(Used { generation: 0, at: now });
-            let unseen = entry.generation < claims.generation;
-            *entry = Used { generation: entry.generation.max(claims.generation), at: now };
+            let newest = used.entry(claims.session);
+            let unseen = *newest < claims.generation;
+            *newest = claims.generation.max(*newest);
             unseen
         };
         if fresh

@@ -70,6 +70,25 @@ async fn the_window_slides() {
 }
 
 #[tokio::test]
+async fn checks_of_a_password_are_counted_by_session() {
+    let world = World::with(&[("limits.password_checks_per_hour", "3")]).await;
+    let ana = world.account("ana").await;
+    let phone = ana.on_another_device("Phone").await;
+    let ask = async |who: &Actor| who.sessions().step_up(pb::StepUpRequest::default()).await.map(drop);
+    for _ in 0..3 {
+        ask(&phone).await.ok();
+    }
+    wait_of(&ask(&phone).await.unwrap_err(), "password_checks", "3");
+    let change = pb::ChangePasswordRequest {
+        current_password: PASSWORD.into(),
+        new_password: "nine slow clouds above the harbour".into(),
+        ..Default::default()
+    };
+    ana.accounts().change_password(change).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
 async fn of_a_hundred_at_once_exactly_twenty_pass() {
     let world = World::with(&[("limits.writes_per_minute", "20")]).await;
     let ana = world.account("ana").await;
