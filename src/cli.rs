@@ -28,7 +28,7 @@ use crate::{
     kernel::{EmailAddress, Password, Principal, Scopes, text},
     server::Server,
     service_accounts::{self, NewServiceAccount},
-    work,
+    sessions, work,
 };
 
 /// The backend of a music-submission platform.
@@ -264,6 +264,7 @@ async fn run_worker(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));
     tokio::spawn((*app.keys).clone().follow(stop.clone()));
+    sessions::follow_changes(&app, stop.clone()).await?;
     work::worker(&app).work(stop).await;
     app.db.close().await;
     Ok(())

@@ -42,7 +42,7 @@ pub use self::{
     passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
     server::{ForwardedHeader, ServerConfig},
-    sessions::SessionsConfig,
+    sessions::{LONGEST_ACCESS, SessionsConfig},
     uploads::UploadsConfig,
     web::WebConfig,
     work::WorkConfig,

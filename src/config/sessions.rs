@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mode, Problems, Section};
 
+/// No access token lives longer than this, whatever is configured.
+pub const LONGEST_ACCESS: Duration = Duration::from_hours(1);
+
 /// How long sign-ins last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,11 +58,15 @@ impl Section for SessionsConfig {
         if self.access_token_life < Duration::from_mins(1) && mode != Mode::Test {
             problems.add("sessions.access_token_life", "must be 1m or more, or clients do nothing but refresh");
         }
-        if self.access_token_life > Duration::from_hours(1) {
+        if self.access_token_life > LONGEST_ACCESS {
             problems.add("sessions.access_token_life", "must be 1h or less: a stolen token works that long");
         }
         if self.max_sessions < 2 || self.max_reviewer_sessions < 2 || self.max_admin_sessions < 2 {
             problems.add("sessions.max_sessions", "and its siblings must be 2 or more, or one device ends another");
+        }
+        if self.access_token_life > self.idle_life.min(self.staff_idle_life) {
+            problems
+                .add("sessions.access_token_life", "must not exceed the idle lives, or tokens outlive their sessions");
         }
         if self.idle_life > self.absolute_life || self.staff_idle_life > self.staff_absolute_life {
             problems.add("sessions.idle_life", "must not exceed the absolute life");

@@ -10,6 +10,7 @@ use crate::{
     accounts,
     app::App,
     cache::{CurrentRoles, Revoked},
+    config::LONGEST_ACCESS,
     kernel::Timestamp,
 };
 
@@ -25,7 +26,8 @@ const OVERLAP: Duration = Duration::from_secs(10);
 /// When the first load fails: without it a restart would forget who was signed out.
 pub async fn follow_changes(app: &App, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, DbErr> {
     let app = App { db: app.db.in_background(), ..app.clone() };
-    let life = app.config.sessions.access_token_life;
+    // Not the configured life: tokens from before it was shortened live on.
+    let life = LONGEST_ACCESS;
     load(&app, app.clock.now() - life - OVERLAP).await?;
     Ok(tokio::spawn(async move {
         let mut since = app.clock.now();
