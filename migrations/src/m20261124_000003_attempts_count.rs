@@ -61,7 +61,7 @@ const FILL: &str = "INSERT INTO login_attempt (id, account_id, identifier_mac, c
                     session_id, result, CASE result WHEN 'succeeded' THEN 'right' WHEN 'wrong_credentials' THEN 'wrong' \
                     WHEN 'unknown_account' THEN 'wrong' END, created_at FROM login_attempt_before";
 
-const RESULTS: [&str; 11] = [
+const RESULTS: [&str; 12] = [
     "succeeded",
     "wrong_credentials",
     "unknown_account",
@@ -73,4 +73,5 @@ const RESULTS: [&str; 11] = [
     "capacity",
     "factor_required",
     "wrong_factor",
+    "overtaken",
 ];

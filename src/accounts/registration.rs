@@ -17,7 +17,7 @@ use crate::{
     db::{WriteTx, violates_uniqueness},
     entity::{account, registration},
     kernel::{
-        EmailAddress, Facts, Password, Principal, Timestamp,
+        Digest, EmailAddress, Facts, Password, Principal, Timestamp,
         ids::{AccountId, Id, RegistrationId},
     },
     limits::{self, Asked},
@@ -41,6 +41,15 @@ pub struct NewAccount {
     pub terms_version: String,
     /// Of a challenge, if one was wanted before.
     pub solution: Option<Solution>,
+}
+
+/// Tells whether a password may be the one of a registration, without hashing it: once in 65,536 tries by chance.
+///
+/// The key is the server's own, so a stolen database tells nothing by it.
+pub fn password_hint(app: &App, email: &EmailAddress, password: &Password) -> Vec<u8> {
+    let key = app.keys.derived("registration password hints");
+    let whole = Digest::mac(&key, &[email.expose().as_bytes(), password.expose().as_bytes()]);
+    whole.as_bytes()[..2].to_vec()
 }
 
 /// The letter of a registration: with its proof, or a word to the owner of a known address.
@@ -79,6 +88,7 @@ pub async fn register(
         email: Set(new.email.clone()),
         display_name: Set(new.display_name),
         password_hash: Set(password_hash),
+        password_hint: Set(Some(password_hint(app, &new.email, &new.password))),
         locale: Set(new.locale),
         terms_version: Set(new.terms_version),
         link_sha256: Set(proof.link_digest()),

@@ -76,7 +76,29 @@ pub async fn update_profile(
     Ok(update.exec_with_returning(tx).await?.pop())
 }
 
-/// Notes a sign-in or hand-in. Also holds the account's row until the commit, so that one person's follow each other.
+/// Notes a sign-in, unless what it was decided on has changed since `seen` was read: the password, the second factors, a
+/// suspension, a deletion. `false` if it has. Also holds the row, as [`touch`] does.
+///
+/// A hash of the same password made anew is no change.
+///
+/// # Errors
+/// When the database fails.
+pub async fn arrive(tx: &WriteTx, seen: &Model, now: Timestamp) -> Result<bool, DbErr> {
+    let as_seen =
+        |column: Column, seen: Option<Timestamp>| seen.map_or_else(|| column.is_null(), |seen| column.eq(seen));
+    let arrived = Entity::update_many()
+        .col_expr(Column::LastSeenAt, Expr::value(now))
+        .filter(Column::Id.eq(seen.id))
+        .filter(Column::Status.eq(seen.status))
+        .filter(Column::FactorKinds.eq(seen.factor_kinds))
+        .filter(as_seen(Column::PasswordChangedAt, seen.password_changed_at))
+        .filter(as_seen(Column::SuspendedUntil, seen.suspended_until))
+        .exec(tx)
+        .await?;
+    Ok(arrived.rows_affected == 1)
+}
+
+/// Notes a hand-in or a change of factors. Also holds the account's row until the commit, so that one person's follow each other.
 ///
 /// # Errors
 /// When the database fails.

@@ -62,6 +62,8 @@ pub enum Outcome {
     FactorRequired,
     /// The right password, and then a wrong second factor.
     WrongFactor,
+    /// All was right, and changed before the session could begin.
+    Overtaken,
 }
 
 impl Outcome {
@@ -77,7 +79,8 @@ impl Outcome {
             | Self::ChallengeRequired
             | Self::Capacity
             | Self::FactorRequired
-            | Self::WrongFactor => None,
+            | Self::WrongFactor
+            | Self::Overtaken => None,
         }
     }
 }

@@ -18,6 +18,9 @@ pub struct Model {
     pub display_name: String,
     /// Argon2id, PHC string; becomes the account's.
     pub password_hash: StoredHash,
+    /// Two bytes of a keyed hash of address and password: whether comparing the password is worth the while. None in rows
+    /// from before there were hints.
+    pub password_hint: Option<Vec<u8>>,
     /// Language of letters, as the person chose it; empty if they did not.
     pub locale: String,
     /// Version of the terms the person accepted; empty if none was asked for.

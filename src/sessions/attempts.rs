@@ -90,10 +90,11 @@ pub async fn insert(db: &impl ConnectionTrait, app: &App, facts: &Facts, attempt
     Entity::insert(row).exec_without_returning(db).await.map(drop)
 }
 
-/// Inserts an attempt with the right password, unless failures that came in while it was compared have locked it.
+/// Inserts an attempt whose password was compared, unless failures that came in meanwhile have locked it, or the password
+/// was turned off for strangers.
 ///
-/// So of a hundred guesses at once no more than the first few can succeed, on however many instances. `false` if it is
-/// locked, and nothing was inserted.
+/// So of a hundred guesses at once no more than the first few can succeed, or count, on however many instances. `false` if
+/// it is locked, and nothing was inserted.
 pub async fn insert_unless_locked(
     db: &impl ConnectionTrait,
     app: &App,
@@ -119,6 +120,12 @@ pub async fn insert_unless_locked(
     ];
     let mut chosen = Query::select();
     chosen.and_where(Expr::exists(locking).not());
+    if attempt.target.device.is_none() {
+        let account = attempt.account.unwrap_or_else(|| uuid::Uuid::nil().into());
+        let mut off = of_guard(login_guard::Column::PasswordOffAt, account);
+        off.and_where(login_guard::Column::PasswordOffAt.is_not_null());
+        chosen.and_where(Expr::exists(off).not());
+    }
     let columns = values.map(|(column, value)| {
         chosen.expr(value);
         column
@@ -256,5 +263,6 @@ pub async fn delete_old(db: &Db, horizon: Timestamp) -> Result<(), DbErr> {
 pub fn counted_from(counts: &Counts, config: &GuessingConfig, now: Timestamp) -> Timestamp {
     // A failure at the very moment of a success counts: it may have come after.
     let succeeded = counts.succeeded.map(|at| at - std::time::Duration::from_micros(1));
-    [succeeded, counts.unlocked_at, counts.password_reset_at].into_iter().flatten().fold(now - config.window, Ord::max)
+    let since = now - config.window.min(config.lock_for);
+    [succeeded, counts.unlocked_at, counts.password_reset_at].into_iter().flatten().fold(since, Ord::max)
 }

@@ -157,7 +157,8 @@ fn prepare(
 /// Opens a session: the row, its attempt, room for it, the device, the trail, in one transaction.
 ///
 /// # Errors
-/// [`Error::InvalidCredentials`] when failures that came in meanwhile have locked the password.
+/// [`Error::InvalidCredentials`] when failures that came in meanwhile have locked the password; [`Error::Overtaken`] when
+/// the account, or the trust in the device, is no longer as it was when the person proved who they are.
 pub async fn open(
     app: &App,
     facts: &Facts,
@@ -174,7 +175,10 @@ pub async fn open(
     let (session, tokens) = prepare(app, facts, &account, &opening, &remembered)?;
 
     let tx = app.db.begin_write().await?;
-    accounts::touch(&tx, account.id, session.created_at).await?;
+    if !accounts::arrive(&tx, &account, session.created_at).await? {
+        tx.rollback().await?;
+        return Err(login::overtake(app, facts, attempt).await?);
+    }
     let attempt = Attempt { session: Some(session.id), ..attempt };
     if !attempts::insert_unless_locked(&tx, app, facts, attempt).await? {
         tx.rollback().await?;
@@ -186,7 +190,11 @@ pub async fn open(
     if let Some(new) = opening.rehashed {
         accounts::update_password_hash(&tx, account.id, &account.password_hash, new).await?;
     }
-    devices::keep(&tx, app, &remembered).await?;
+    let trusted = !account.factor_kinds.is_empty() && opening.proven.is_none();
+    if !devices::keep(&tx, app, &remembered).await? && trusted {
+        tx.rollback().await?;
+        return Err(login::overtake(app, facts, attempt).await?);
+    }
     store::insert(&tx, &session).await?;
     let ended = make_room(&tx, app, &account, session.id, session.created_at).await?;
     if is_news {

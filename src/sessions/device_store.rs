@@ -62,19 +62,19 @@ pub async fn list_known(
     rows.into_model().all(db).await
 }
 
-/// Notes a use. `false` if the device was forgotten meanwhile.
-pub async fn update_used(tx: &WriteTx, device: &Model) -> Result<bool, DbErr> {
-    let used = Entity::update_many()
+/// Notes a use, and new trust if it is `newly_trusted`. `None` if the device was forgotten meanwhile.
+pub async fn update_used(tx: &WriteTx, device: &Model, newly_trusted: bool) -> Result<Option<Model>, DbErr> {
+    let mut used = Entity::update_many()
         .col_expr(Column::Name, Expr::value(device.name.clone()))
         .col_expr(Column::UserAgent, Expr::value(device.user_agent.clone()))
         .col_expr(Column::LastUsedAt, Expr::value(device.last_used_at))
         .col_expr(Column::ExpiresAt, Expr::value(device.expires_at))
-        .col_expr(Column::TrustedUntil, Expr::value(device.trusted_until))
         .filter(Column::Id.eq(device.id))
-        .filter(Column::ForgottenAt.is_null())
-        .exec(tx)
-        .await?;
-    Ok(used.rows_affected == 1)
+        .filter(Column::ForgottenAt.is_null());
+    if newly_trusted {
+        used = used.col_expr(Column::TrustedUntil, Expr::value(device.trusted_until));
+    }
+    Ok(used.exec_with_returning(tx).await?.pop())
 }
 
 /// Forgets the least recently used devices beyond the `most`.

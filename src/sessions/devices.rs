@@ -40,6 +40,8 @@ pub struct Remembered {
     pub device: Option<device::Model>,
     /// Of a device that was not known; shown once.
     pub token: Option<DeviceToken>,
+    /// The second factor was given on it, and it is to be remembered.
+    newly_trusted: bool,
 }
 
 /// How a sign-in wants its device remembered.
@@ -66,7 +68,7 @@ pub fn prepare(app: &App, facts: &Facts, account: AccountId, wish: Wish<'_>) -> 
             trusted_until: trusted_until.or(known.trusted_until),
             ..known.clone()
         };
-        return Remembered { device: Some(device), token: None };
+        return Remembered { device: Some(device), token: None, newly_trusted: trusted_until.is_some() };
     }
     if !wish.remember {
         return Remembered::default();
@@ -84,20 +86,23 @@ pub fn prepare(app: &App, facts: &Facts, account: AccountId, wish: Wish<'_>) -> 
         trusted_until,
         forgotten_at: None,
     };
-    Remembered { device: Some(device), token: Some(token) }
+    Remembered { device: Some(device), token: Some(token), newly_trusted: trusted_until.is_some() }
 }
 
-/// Writes down what was prepared, in the sign-in's transaction.
-pub async fn keep(tx: &WriteTx, app: &App, remembered: &Remembered) -> Result<(), Error> {
-    let Some(device) = &remembered.device else { return Ok(()) };
+/// Writes down what was prepared, in the sign-in's transaction. Returns whether the device is trusted.
+///
+/// One that was forgotten meanwhile stays so, and the session goes on as a stranger's. Trust that was taken from it is
+/// not given back.
+pub async fn keep(tx: &WriteTx, app: &App, remembered: &Remembered) -> Result<bool, Error> {
+    let Some(device) = &remembered.device else { return Ok(false) };
+    let now = app.clock.now();
     if remembered.token.is_none() {
-        // Forgotten meanwhile: it stays so, and the session goes on as a stranger's.
-        store::update_used(tx, device).await?;
-        return Ok(());
+        let kept = store::update_used(tx, device, remembered.newly_trusted).await?;
+        return Ok(kept.is_some_and(|device| is_trusted(&device, now)));
     }
     store::insert(tx, device).await?;
-    store::update_surplus_forgotten(tx, device.account_id, app.config.devices.max_devices, app.clock.now()).await?;
-    Ok(())
+    store::update_surplus_forgotten(tx, device.account_id, app.config.devices.max_devices, now).await?;
+    Ok(is_trusted(device, now))
 }
 
 /// Tells the owner of a sign-in on a device that nothing is known of.

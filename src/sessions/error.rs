@@ -21,6 +21,8 @@ pub enum Error {
     NotVerified,
     #[error("the account is suspended")]
     Suspended,
+    #[error("the account was changed while this sign-in was under way; sign in again")]
+    Overtaken,
     #[error("the refresh token is not one of ours; sign in again")]
     RefreshInvalid,
     #[error("the session has expired; sign in again")]
@@ -57,6 +59,7 @@ impl Fault for Error {
             Self::InvalidCredentials => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
             Self::NotVerified => (Code::PermissionDenied, ErrorReason::AccountNotVerified),
             Self::Suspended => (Code::PermissionDenied, ErrorReason::AccountSuspended),
+            Self::Overtaken => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::RefreshInvalid => (Code::Unauthenticated, ErrorReason::RefreshTokenInvalid),
             Self::RefreshExpired => (Code::Unauthenticated, ErrorReason::RefreshTokenExpired),
             Self::RefreshReused => (Code::Unauthenticated, ErrorReason::RefreshTokenReused),

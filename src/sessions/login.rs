@@ -81,13 +81,10 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step,
         attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
         return Err(error.into());
     }
-    let stored = before.account.as_ref().map(|row| &row.password_hash);
-    let stored = stored.or(before.pending.as_ref().map(|row| &row.password_hash));
-    // A locked password is compared as well: it must not be told apart by its time.
-    let verdict = app.hasher.verify(&given.password, stored).await;
-    let outcome = judge(app, &before, verdict);
+    let verdicts = compare(app, &before, &given).await;
+    let outcome = judge(app, &before, verdicts);
     let attempt = before.attempt(app, outcome);
-    match (verdict, before.account) {
+    match (verdicts.map(|verdicts| verdicts.account), before.account) {
         (Ok(verdict), Some(account)) if outcome == Outcome::Succeeded => {
             let rehashed = if verdict.outdated { app.hasher.hash(&given.password).await.ok() } else { None };
             let opening = Opening {
@@ -109,6 +106,30 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step,
     }
 }
 
+/// What a password was right for.
+#[derive(Clone, Copy, Debug)]
+struct Verdicts {
+    account: vault::Verdict,
+    /// The registration that waits for its mailbox.
+    pending: bool,
+}
+
+/// Compares the password with the account's, or with nobody's.
+///
+/// A locked one is compared as well: it must not be told apart by its time. With a pending registration it is compared
+/// only if its hint fits, and then besides the account's: whoever registers an address and signs in with the same words
+/// hears the same, after the same work, whether or not the address has an account.
+async fn compare(app: &App, before: &Before, given: &Credentials) -> Result<Verdicts, vault::Full> {
+    let stored = before.account.as_ref().map(|row| &row.password_hash);
+    let account = app.hasher.verify(&given.password, stored).await?;
+    let hint = accounts::password_hint(app, &given.email, &given.password);
+    let pending = match before.pending.as_ref().filter(|row| row.password_hint.as_ref() == Some(&hint)) {
+        Some(row) => app.hasher.verify(&given.password, Some(&row.password_hash)).await?.matches,
+        None => false,
+    };
+    Ok(Verdicts { account, pending })
+}
+
 async fn look_up(app: &App, facts: &Facts, given: &Credentials) -> Result<Before, Error> {
     let shown = devices::shown(app, given.device_token.as_ref().map(|token| token.0.as_str())).await?;
     // Both look-ups, always: an address without an account must not answer faster. Tools have no password.
@@ -124,54 +145,57 @@ async fn look_up(app: &App, facts: &Facts, given: &Credentials) -> Result<Before
     Ok(Before { account, pending, device, target, counts, standing })
 }
 
-fn judge(app: &App, before: &Before, verdict: Result<vault::Verdict, vault::Full>) -> Outcome {
-    match (verdict, &before.account, &before.pending) {
-        (Err(_), ..) => Outcome::Capacity,
+fn judge(app: &App, before: &Before, verdicts: Result<Verdicts, vault::Full>) -> Outcome {
+    match (verdicts, &before.account) {
+        (Err(_), _) => Outcome::Capacity,
         _ if before.standing.off => Outcome::PasswordOff,
         _ if before.standing.locked => Outcome::Locked,
-        (Ok(verdict), Some(account), _) => judge_account(app, account, verdict.matches),
-        (Ok(verdict), None, Some(pending)) => judge_pending(pending, verdict.matches),
-        (Ok(_), None, None) => Outcome::UnknownAccount,
+        (Ok(verdicts), Some(account)) if verdicts.account.matches => judge_account(app, account),
+        // Only the right password hears that the address waits to be confirmed.
+        (Ok(verdicts), _) if verdicts.pending => Outcome::NotVerified,
+        (Ok(_), Some(_)) => Outcome::WrongCredentials,
+        (Ok(_), None) => Outcome::UnknownAccount,
     }
 }
 
-fn judge_account(app: &App, account: &account::Model, matches: bool) -> Outcome {
-    match (matches, account.status_at(app.clock.now())) {
-        (false, _) | (true, account::Status::Deleted) => Outcome::WrongCredentials,
-        (true, account::Status::Suspended) => Outcome::Suspended,
-        (true, account::Status::Active) => Outcome::Succeeded,
-    }
-}
-
-/// Only the right password hears that the address waits to be confirmed.
-fn judge_pending(pending: &registration::Model, matches: bool) -> Outcome {
-    match pending.kind {
-        registration::Kind::New if matches => Outcome::NotVerified,
-        _ => Outcome::UnknownAccount,
+fn judge_account(app: &App, account: &account::Model) -> Outcome {
+    match account.status_at(app.clock.now()) {
+        account::Status::Deleted => Outcome::WrongCredentials,
+        account::Status::Suspended => Outcome::Suspended,
+        account::Status::Active => Outcome::Succeeded,
     }
 }
 
 /// Writes an attempt down that opens nothing, and says what the caller hears.
 async fn refuse(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Error> {
-    let told = match attempt.outcome {
-        Outcome::NotVerified => Some(Error::NotVerified),
-        Outcome::Suspended => Some(Error::Suspended),
-        _ => None,
-    };
-    if let Some(told) = told {
-        let heard = attempts::insert_unless_locked(&app.db.write_one(), app, facts, attempt).await?;
-        return if heard { Ok(told) } else { lock(app, facts, attempt).await };
+    let writer = app.db.write_one();
+    match attempt.outcome {
+        Outcome::Locked | Outcome::PasswordOff => attempts::insert(&writer, app, facts, attempt).await?,
+        _ if attempts::insert_unless_locked(&writer, app, facts, attempt).await? => {}
+        _ => return lock(app, facts, attempt).await,
     }
-    attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
-    follow_up(app, facts, attempt).await?;
-    Ok(Error::InvalidCredentials)
+    match attempt.outcome {
+        Outcome::NotVerified => Ok(Error::NotVerified),
+        Outcome::Suspended => Ok(Error::Suspended),
+        _ => {
+            follow_up(app, facts, attempt).await?;
+            Ok(Error::InvalidCredentials)
+        }
+    }
 }
 
-/// Writes down that the right password came too late: others had locked it meanwhile.
+/// Writes down that an attempt came too late: others had locked the password meanwhile.
 pub(super) async fn lock(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Error> {
     let attempt = Attempt { outcome: Outcome::Locked, session: None, ..attempt };
     attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
     Ok(Error::InvalidCredentials)
+}
+
+/// Writes down that what was proven no longer held when the session was to begin.
+pub(super) async fn overtake(app: &App, facts: &Facts, attempt: Attempt) -> Result<Error, Error> {
+    let attempt = Attempt { outcome: Outcome::Overtaken, session: None, ..attempt };
+    attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
+    Ok(Error::Overtaken)
 }
 
 /// Counts once more, now that the failure stands there: of many at once, the last one sees that they make a lock.

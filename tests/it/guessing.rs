@@ -277,6 +277,26 @@ async fn refusals_are_equal_to_the_byte_and_cost_the_same() {
     assert_eq!((told(0).0, told(3).0), (false, true));
     assert_eq!(told(3).1, told(0).1 + 1, "locked as wrong, but for the challenge that is spent");
 
+    // Whoever registers an address hears the same of their own words, whether or not it has an account.
+    let mut heard = Vec::new();
+    for (number, email) in (40..).zip(["fresh@example.org", ANA]) {
+        let request = pb::RegisterRequest {
+            email: email.to_owned(),
+            password: "an intruder's own words".into(),
+            display_name: "Somebody".into(),
+            ..Default::default()
+        };
+        world.anonymous().accounts().register(request).await.unwrap();
+        let caller = from(number);
+        let login = words(email, "an intruder's own words");
+        heard.push(world.statements(async || caller.try_login(login).await.unwrap_err()).await);
+    }
+    assert_reason(&heard[0].0, Code::PermissionDenied, ErrorReason::AccountNotVerified);
+    assert_alike(&heard[0].0, &heard[1].0);
+    assert_eq!(heard[0].1, heard[1].1);
+    signed_in(from(50).try_login(right_words(ANA)).await);
+    world.run_jobs().await;
+
     // Only who knows the password hears more, and nobody while it is locked.
     let refused = from(30).login_solving(words(&waiting.email, PASSWORD)).await.unwrap_err();
     assert_reason(&refused, Code::PermissionDenied, ErrorReason::AccountNotVerified);
@@ -309,6 +329,7 @@ async fn of_a_hundred_guesses_at_once_only_the_first_few_count() {
         ("passwords.permits", "32"),
         ("guessing.network_challenge_all_after", "9999"),
         ("guessing.challenge_after", "5"),
+        ("guessing.off_after", "20"),
     ];
     let world = World::with(&settings).await;
     let ana = world.account("ana").await;
@@ -326,6 +347,10 @@ async fn of_a_hundred_guesses_at_once_only_the_first_few_count() {
     let letters = world.letters_to(ANA).into_iter().filter(|letter| letter.subject.contains("paused")).count();
     assert_eq!(letters, 1, "one episode");
     ana.whoami().await.unwrap();
+    // What came after the lock counts for nothing: the password is not off.
+    world.advance(15 * MINUTE);
+    signed_in(caller_from(&world, address(100)).login_solving(right_words(ANA)).await);
+    world.run_jobs().await;
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ mod keys;
 mod letters;
 mod limits;
 mod matrix;
+mod overtaking;
 mod paging;
 mod passkeys;
 mod plans;
