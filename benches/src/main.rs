@@ -60,6 +60,9 @@ enum Workload {
         /// Refused logins of each kind
         #[arg(long, default_value_t = 2000)]
         samples: usize,
+        /// An empty PostgreSQL database; without it SQLite is measured
+        #[arg(long)]
+        database: Option<String>,
     },
     /// What verifying one access token costs
     Token,
@@ -74,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
         Workload::Login { seconds } => login::measure(&args.server, seconds).await,
         Workload::Refresh { seconds, database } => refresh::measure(&args.server, seconds, database.as_deref()).await,
         Workload::Overload { seconds } => overload::measure(&args.server, seconds).await,
-        Workload::Timing { samples } => timing::measure(&args.server, samples).await,
-        Workload::Token => token::measure(),
+        Workload::Timing { samples, database } => timing::measure(&args.server, samples, database.as_deref()).await,
+        Workload::Token => token::measure(&args.server).await,
     }
 }

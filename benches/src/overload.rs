@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use backline::pb::{self, session_service_client::SessionServiceClient};
+use futures::future::try_join_all;
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tonic::{Code, transport::Channel};
 
@@ -19,6 +20,8 @@ use crate::{
 
 /// Offered logins, as a multiple of what the server manages alone.
 const STORM: f64 = 4.0;
+/// So many that no call waits in the client for a stream of its connection.
+const CONNECTIONS: usize = 16;
 /// Between two refreshes of the bystander.
 const BYSTANDER: Duration = Duration::from_millis(20);
 
@@ -32,9 +35,11 @@ pub async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<()> {
     // A session of its own account would be pushed out by the storm's.
     let token = server.second_account(data.path()).await?.refresh_token;
 
-    let (mut unloaded, token) = refresh_for(server.channel.clone(), token, span).await?;
+    // And on the storm's connection it would wait behind it.
+    let apart = server.connect().await?;
+    let (mut unloaded, token) = refresh_for(apart.clone(), token, span).await?;
     let before = server.memory_kib("VmRSS")?;
-    let bystander = tokio::spawn(refresh_for(server.channel.clone(), token, span));
+    let bystander = tokio::spawn(refresh_for(apart, token, span));
     let mut storm = offer(&server, capacity * STORM, span).await?;
     let (mut loaded, _) = bystander.await??;
     let highest = server.memory_kib("VmHWM")?;
@@ -64,10 +69,12 @@ struct Storm {
 async fn offer(server: &Arc<Server>, rate: f64, span: Duration) -> anyhow::Result<Storm> {
     let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let channels = try_join_all((0..CONNECTIONS).map(|_| server.connect())).await?;
+    let mut next = channels.iter().cycle();
     let (mut calls, begun) = (JoinSet::new(), Instant::now());
     while begun.elapsed() < span {
         tick.tick().await;
-        let channel = server.channel.clone();
+        let channel = next.next().context("no connection")?.clone();
         calls.spawn(async move {
             let request = pb::LoginRequest { email: EMAIL.into(), password: PASSWORD.into(), ..Default::default() };
             let asked = Instant::now();

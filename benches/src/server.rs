@@ -18,6 +18,7 @@ use tonic::transport::{Channel, Endpoint};
 /// A running server.
 pub struct Server {
     child: Child,
+    endpoint: Endpoint,
     pub channel: Channel,
     /// From the start of the process to the first answered call.
     pub started_in: Duration,
@@ -69,13 +70,18 @@ impl Server {
             if let Ok(channel) = endpoint.connect().await
                 && ServerServiceClient::new(channel.clone()).get_server_info(pb::GetServerInfoRequest {}).await.is_ok()
             {
-                return Ok(Self { child, channel, started_in: begun.elapsed() });
+                return Ok(Self { child, endpoint, channel, started_in: begun.elapsed() });
             }
             if begun.elapsed() > Duration::from_secs(20) {
                 bail!("the server did not answer within 20 s");
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// A connection of its own.
+    pub async fn connect(&self) -> anyhow::Result<Channel> {
+        Ok(self.endpoint.connect().await?)
     }
 
     /// A line of the process's `/proc/…/status`, in KiB: `VmRSS` now, `VmHWM` at its highest.
