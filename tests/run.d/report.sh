@@ -81,6 +81,8 @@ verdict() {
     printf '%s (%s%s s)\n' "$1" "${3:-}" "$((SECONDS - started))"
     [[ "$1" != ok ]] || return 0
     failed_parts+=("$2")
+    # What went wrong, before the lines in which it may not stand any more.
+    grep --extended-regexp --after-context=4 "panicked at|^error" "$log" | head -n 80 | sed 's/^/   /' || true
     if (($(wc -l <"$log") > SHOWN_LINES)); then
         echo "   (the last $SHOWN_LINES lines of $log)"
     fi

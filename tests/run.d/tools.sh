@@ -38,7 +38,9 @@ install_packages() {
     if wanted_any sqlite postgres; then
         for tool in flac lame strace; do has "$tool" || missing+=("$tool"); done
     fi
-    if wanted readme; then has curl || missing+=(curl); fi
+    if wanted readme; then
+        for tool in curl jq openssl; do has "$tool" || missing+=("$tool"); done
+    fi
     ((${#missing[@]})) || return 0
 
     printf '== install %s … ' "${missing[*]}"
