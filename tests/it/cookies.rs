@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, StatusCode};
 use pb::login_response::Outcome;
 use prost::Message;
 
-use crate::harness::{raw::frame, *};
+use crate::harness::{factors::Proof, raw::frame, *};
 
 const LOGIN: &str = "/backline.v1.SessionService/Login";
 const REFRESH: &str = "/backline.v1.SessionService/RefreshSession";
@@ -228,4 +228,36 @@ async fn signing_out_takes_the_cookie_away() {
     assert!(answer.header("set-cookie").unwrap().ends_with("Max-Age=0"));
     let refused = refresh(&world, &[("cookie", &cookie_line), CSRF]).await.grpc();
     assert_reason(&refused, Code::Unauthenticated, ErrorReason::SessionRevoked);
+}
+
+#[tokio::test]
+async fn a_browser_that_gives_a_second_factor_gets_its_cookie_then() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let (app, _) = ana.add_app(&world).await;
+    world.advance(std::time::Duration::from_mins(1));
+    let request = pb::LoginRequest {
+        email: ana.email.clone(),
+        password: PASSWORD.to_owned(),
+        session_transport: pb::SessionTransport::Cookie.into(),
+        ..Default::default()
+    };
+    let answer = call(&world, LOGIN, &[], &request).await;
+    assert_eq!(cookie(&answer.headers), None, "nobody is signed in yet");
+    let Some(Outcome::FactorRequired(required)) = reply::<pb::LoginResponse>(&answer).outcome else {
+        panic!("{answer:?}")
+    };
+    let request = pb::ContinueLoginRequest {
+        flow_id: required.flow_id,
+        proof: Some(Proof::TotpCode(app.code(&world))),
+        ..Default::default()
+    };
+    let answer = call(&world, "/backline.v1.SessionService/ContinueLogin", &[], &request).await;
+    let first = cookie(&answer.headers).expect("a browser gets a cookie");
+    let signed_in = reply::<pb::ContinueLoginResponse>(&answer).signed_in.unwrap();
+    assert_eq!(signed_in.session.unwrap().transport(), pb::SessionTransport::Cookie);
+    assert_eq!(signed_in.tokens.unwrap().refresh_token, "");
+    let answer = refresh(&world, &[("cookie", &first), CSRF]).await;
+    assert!(!reply::<pb::RefreshSessionResponse>(&answer).replayed);
+    world.run_jobs().await;
 }

@@ -122,6 +122,40 @@ async fn of_many_hand_ins_at_once_exactly_twenty_pass() {
 }
 
 #[tokio::test]
+async fn every_kind_of_call_has_a_limit_of_its_own() {
+    let settings = [
+        ("limits.refreshes_per_minute", "2"),
+        ("limits.watches_per_minute", "2"),
+        ("limits.chunks_per_minute", "2"),
+        ("limits.tries_per_minute", "5"),
+    ];
+    let world = World::with(&settings).await;
+    let (ana, anyone) = (world.account("ana").await, world.anonymous());
+    let mut refused = Vec::new();
+    for _ in 0..3 {
+        refused.push(ana.refresh().await.map(drop));
+    }
+    wait_of(&refused.pop().unwrap().unwrap_err(), "refreshes", "2");
+    for _ in 0..3 {
+        let request = pb::WatchSessionRequest::default();
+        refused.push(ana.sessions().watch_session(request).await.map(drop));
+    }
+    wait_of(&refused.pop().unwrap().unwrap_err(), "watches", "2");
+    for _ in 0..3 {
+        let request = pb::AppendChunkRequest { upload_id: absent("upl"), ..Default::default() };
+        refused.push(ana.storage().append_chunk(request).await.map(drop));
+    }
+    wait_of(&refused.pop().unwrap().unwrap_err(), "chunks", "2");
+    // One was the proof of Ana's mailbox.
+    for _ in 0..5 {
+        let request = pb::UndoSecurityChangeRequest { token: "nonsense".into(), ..Default::default() };
+        refused.push(anyone.accounts().undo_security_change(request).await.map(drop));
+    }
+    wait_of(&refused.pop().unwrap().unwrap_err(), "tries", "5");
+    ana.whoami().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_a_caller_the_address_pays() {
     let world = World::with(&[("limits.open_reads_per_minute", "3"), ("limits.logins_per_minute", "5")]).await;
     let ana = world.account("ana").await;

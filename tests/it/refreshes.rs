@@ -260,3 +260,22 @@ async fn what_is_over_is_swept() {
     let left = registration::Entity::find().all(&world.db().await).await.unwrap();
     assert!(left.is_empty());
 }
+
+#[tokio::test]
+async fn whoever_was_shut_out_hears_why_the_session_ended() {
+    let world = World::start().await;
+    let (root, ana, bea) = (world.admin("root").await, world.account("ana").await, world.account("bea").await);
+    let suspend = pb::SuspendAccountRequest {
+        account_id: ana.account_id().into(),
+        reason: "Asked for by letter".into(),
+        ..Default::default()
+    };
+    root.admin().suspend_account(suspend).await.unwrap();
+    bea.accounts().delete_account(pb::DeleteAccountRequest::default()).await.unwrap();
+    for (who, cause) in [(&ana, "suspended"), (&bea, "deleted")] {
+        let refused = who.refresh().await.unwrap_err();
+        assert_reason(&refused, Code::Unauthenticated, ErrorReason::SessionRevoked);
+        assert_eq!(fact(&refused, "cause").as_deref(), Some(cause));
+    }
+    world.run_jobs().await;
+}

@@ -198,3 +198,30 @@ async fn a_quiet_stream_says_every_quarter_of_a_minute_that_it_is_alive() {
     assert!(beat.server_time.is_some());
     assert!(quiet_since.elapsed() >= Duration::from_secs(14), "not sooner: {:?}", quiet_since.elapsed());
 }
+
+#[tokio::test]
+async fn a_watch_ends_cleanly_at_its_deadline() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let mut request = tonic::Request::new(pb::WatchSessionRequest::default());
+    request.set_timeout(Duration::from_secs(1));
+    let mut stream = ana.sessions().watch_session(request).await.unwrap().into_inner();
+    assert!(matches!(event(&mut stream).await.1, Event::Snapshot(_)));
+    assert_eq!(next(&mut stream).await, None);
+}
+
+#[tokio::test]
+async fn a_tool_has_no_session_to_follow() {
+    let world = World::start().await;
+    let root = world.admin("root").await;
+    let request = pb::CreateServiceAccountRequest {
+        display_name: "Importer".into(),
+        scopes: vec!["accounts.list".into()],
+        reason: "Nightly import".into(),
+        ..Default::default()
+    };
+    let made = root.admin().create_service_account(request).await.unwrap().into_inner();
+    let tool = world.anonymous().with_access_token(&made.api_key);
+    let refused = watch(&tool, 0).await.unwrap_err();
+    assert_reason(&refused, Code::NotFound, ErrorReason::ResourceNotFound);
+}
