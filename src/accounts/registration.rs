@@ -22,7 +22,7 @@ use crate::{
     },
     limits::{self, Asked},
     mail::Letter,
-    notifications,
+    notifications::{self, Reader},
     rpc::once::Record,
 };
 
@@ -79,7 +79,7 @@ pub async fn register(
         email: Set(new.email.clone()),
         display_name: Set(new.display_name),
         password_hash: Set(password_hash),
-        locale: Set(new.locale),
+        locale: Set(new.locale.clone()),
         terms_version: Set(new.terms_version),
         link_sha256: Set(proof.link_digest()),
         link_expires_at: Set(now + LINK_LIFE),
@@ -93,7 +93,8 @@ pub async fn register(
         updated_at: Set(now),
     };
     store::insert_registration(&tx, row).await?;
-    notifications::post(&tx, app, &format!("register/{id}"), &new.email, &letter(app, &proof, kind)).await?;
+    let reader = Reader { email: &new.email, locale: &new.locale };
+    notifications::post(&tx, app, &format!("register/{id}"), reader, &letter(app, &proof, kind)).await?;
     let event = audit::Event::new(Principal::Anonymous, "user_registration_started", "registration", id);
     audit::write(&tx, app, Some(facts), event).await?;
     once.record(&tx, &id).await?;
@@ -138,7 +139,7 @@ pub async fn resend(
     };
     if store::update_renewed(&tx, &pending, renewed, now).await? {
         let key = format!("register/{}/{}", pending.id, pending.resends + 1);
-        notifications::post(&tx, app, &key, &pending.email, &letter(app, &proof, pending.kind)).await?;
+        notifications::post(&tx, app, &key, &pending, &letter(app, &proof, pending.kind)).await?;
         let event = audit::Event::new(Principal::Anonymous, "user_registration_resent", "registration", pending.id);
         audit::write(&tx, app, Some(facts), event).await?;
     }
@@ -176,7 +177,7 @@ pub async fn verify(
     let event = audit::Event::new(Principal::Account(account.id), "user_created", "account", account.id);
     audit::write(&tx, app, Some(facts), event).await?;
     let welcome = Letter::Welcome { sign_in: app.config.public_url() };
-    notifications::post(&tx, app, &format!("welcome/{}", account.id), &account.email, &welcome).await?;
+    notifications::post(&tx, app, &format!("welcome/{}", account.id), &account, &welcome).await?;
     once.record(&tx, &account).await?;
     tx.commit().await?;
     Ok(account)

@@ -14,5 +14,5 @@ mod letters;
 
 pub use self::{
     jobs::SendLetter,
-    letters::{post, recipient_mac},
+    letters::{Reader, post, recipient_mac},
 };

@@ -24,7 +24,7 @@ use crate::{
     },
     limits::{self, Asked},
     mail::Letter,
-    notifications,
+    notifications::{self, Reader},
     rpc::once::Record,
     sessions::{self, Which},
 };
@@ -68,13 +68,14 @@ pub async fn start(
     let tx = app.db.begin_write().await?;
     store::update_all_void(&tx, account.id, now).await?;
     store::insert_change(&tx, change.clone()).await?;
-    ask(&tx, app, &change, &account.email, Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
+    ask(&tx, app, &change, (&account).into(), Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
         link,
         code,
         new_address: Some(change.new_email.expose().to_owned()),
     })
     .await?;
-    ask(&tx, app, &change, &change.new_email, Purpose::ChangeEmailNew, |link, code| {
+    let new_mailbox = Reader { email: &change.new_email, locale: &account.locale };
+    ask(&tx, app, &change, new_mailbox, Purpose::ChangeEmailNew, |link, code| {
         if taken {
             Letter::AddressKnown { sign_in: app.config.public_url() }
         } else {
@@ -94,7 +95,7 @@ async fn ask(
     tx: &WriteTx,
     app: &App,
     change: &email_change::Model,
-    to: &EmailAddress,
+    to: Reader<'_>,
     purpose: Purpose,
     letter: impl FnOnce(String, String) -> Letter + Send,
 ) -> Result<(), DbErr> {
@@ -164,7 +165,8 @@ async fn tell(tx: &WriteTx, app: &App, change: &email_change::Model, before: &ac
     let undo = accounts::undo_link(tx, app, before.id, &former).await?;
     let new_address = Some(change.new_email.expose().to_owned());
     let to_old = Letter::EmailChanged { new_address, undo: Some(undo) };
-    notifications::post(tx, app, &format!("email_changed/old/{}", change.id), &before.email, &to_old).await?;
+    notifications::post(tx, app, &format!("email_changed/old/{}", change.id), before, &to_old).await?;
     let to_new = Letter::EmailChanged { new_address: None, undo: None };
-    notifications::post(tx, app, &format!("email_changed/new/{}", change.id), &change.new_email, &to_new).await
+    let new_mailbox = Reader { email: &change.new_email, locale: &before.locale };
+    notifications::post(tx, app, &format!("email_changed/new/{}", change.id), new_mailbox, &to_new).await
 }

@@ -96,6 +96,6 @@ pub async fn replace(
     sessions::devices::distrust(tx, account.id).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::PasswordChanged).await?;
     let key = format!("password_changed/{}/{}", account.id, now.micros());
-    notifications::post(tx, app, &key, &account.email, &Letter::PasswordChanged { undo }).await?;
+    notifications::post(tx, app, &key, account, &Letter::PasswordChanged { undo }).await?;
     Ok(ended.len())
 }
