@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::proof::link_digest;
 use crate::{
     app::App,
-    db::WriteTx,
+    db::{Db, WriteTx},
     entity::security_undo::{ActiveModel, Column, Entity, Model},
-    kernel::{Digest, ids::AccountId},
+    kernel::{Digest, Timestamp, ids::AccountId},
 };
 
 /// How long a change can be taken back. Longer than a holiday weekend, shorter than anyone's memory of a letter.
@@ -147,4 +147,10 @@ pub async fn spend_deletion_link(tx: &WriteTx, app: &App, token: &str) -> Result
         .exec_with_returning(tx)
         .await?;
     Ok(spent.first().map(|row| row.account_id))
+}
+
+/// Deletes links that are too old to be used.
+pub(super) async fn delete_expired(db: &Db, now: Timestamp) -> Result<u64, DbErr> {
+    let deleted = Entity::delete_many().filter(Column::ExpiresAt.lte(now)).exec(&db.write_one()).await?;
+    Ok(deleted.rows_affected)
 }

@@ -116,3 +116,10 @@ pub(super) async fn update_ended(db: &Db, id: LetterId, end: End) -> Result<(), 
         .await
         .map(drop)
 }
+
+/// Deletes letters that went out or were given up, made before `horizon`: ids are ordered by age.
+pub(super) async fn delete_old(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
+    let old = Entity::delete_many().filter(Column::Id.lt(LetterId::earliest(horizon)));
+    let deleted = old.filter(Column::State.ne(State::Queued)).exec(&db.write_one()).await?;
+    Ok(deleted.rows_affected)
+}
