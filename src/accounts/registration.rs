@@ -47,7 +47,7 @@ pub struct NewAccount {
 fn letter(app: &App, proof: &Proof, kind: registration::Kind) -> Letter {
     match kind {
         registration::Kind::New => Letter::VerifyEmail { link: proof.link(app, "verify"), code: proof.spaced_code() },
-        registration::Kind::Known => Letter::AddressKnown { sign_in: app.config.public_url() },
+        registration::Kind::Known => Letter::AddressKnown { sign_in: app.config.sign_in_url() },
     }
 }
 
@@ -176,7 +176,7 @@ pub async fn verify(
     store::update_others_void(&tx, &registration.email, now).await?;
     let event = audit::Event::new(Principal::Account(account.id), "user_created", "account", account.id);
     audit::write(&tx, app, Some(facts), event).await?;
-    let welcome = Letter::Welcome { sign_in: app.config.public_url() };
+    let welcome = Letter::Welcome { sign_in: app.config.sign_in_url() };
     notifications::post(&tx, app, &format!("welcome/{}", account.id), &account, &welcome).await?;
     once.record(&tx, &account).await?;
     tx.commit().await?;

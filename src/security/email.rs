@@ -77,7 +77,7 @@ pub async fn start(
     let new_mailbox = Reader { email: &change.new_email, locale: &account.locale };
     ask(&tx, app, &change, new_mailbox, Purpose::ChangeEmailNew, |link, code| {
         if taken {
-            Letter::AddressKnown { sign_in: app.config.public_url() }
+            Letter::AddressKnown { sign_in: app.config.sign_in_url() }
         } else {
             Letter::ConfirmEmailChange { link, code, new_address: None }
         }
