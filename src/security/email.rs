@@ -51,6 +51,7 @@ pub async fn start(
     if account.email == new_email {
         return Err(Error::SameAddress);
     }
+    limits::email_change(app, account.id).await.map_err(Error::TooManyChanges)?;
     limits::letter(app, &caller.facts, Asked::EmailChange, &new_email).await?;
     let taken = accounts::find_by_email(&app.db, &new_email).await?.is_some();
     let now = app.clock.now();
