@@ -23,6 +23,8 @@ pub enum Error {
     AttemptsExhausted,
     #[error("the account has changed meanwhile; read it again")]
     Changed,
+    #[error("the session has ended; sign in again")]
+    Gone,
     #[error("the mailbox has been sent enough letters for now; wait as told")]
     TooManyLetters(#[from] Exceeded),
     #[error("{0}")]
@@ -38,6 +40,7 @@ impl Fault for Error {
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
+            Self::Gone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::Database(error) => fault::database(error),
@@ -48,6 +51,7 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(why) => why.facts(),
             Self::TooManyLetters(exceeded) => exceeded.facts(),
+            Self::Gone => HashMap::from([("cause".to_owned(), "account_deleted".to_owned())]),
             _ => HashMap::new(),
         }
     }

@@ -48,7 +48,8 @@ pub struct Profile {
     pub terms_version: Option<String>,
 }
 
-/// Changes a profile if nobody changed it since version `seen`; `None` changes whatever stands there.
+/// Changes a profile if nobody changed it since version `seen`; `None` changes whatever stands there. A deleted account
+/// is not changed: it may be a tombstone.
 pub async fn update_profile(
     tx: &WriteTx,
     id: AccountId,
@@ -59,7 +60,8 @@ pub async fn update_profile(
     let mut update = Entity::update_many()
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .col_expr(Column::RowVersion, Expr::col(Column::RowVersion).add(1))
-        .filter(Column::Id.eq(id));
+        .filter(Column::Id.eq(id))
+        .filter(Column::Status.ne(account::Status::Deleted));
     let new = [
         (Column::DisplayName, &profile.display_name),
         (Column::Locale, &profile.locale),
@@ -116,6 +118,7 @@ pub async fn update_factor_kinds(
     let changed = Entity::update_many()
         .col_expr(Column::FactorKinds, Expr::value(kinds))
         .col_expr(Column::UpdatedAt, Expr::value(now))
+        .col_expr(Column::RowVersion, Expr::col(Column::RowVersion).add(1))
         .filter(Column::Id.eq(id));
     Ok(changed.exec_with_returning(tx).await?.pop())
 }
