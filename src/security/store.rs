@@ -201,8 +201,8 @@ pub async fn delete_stale(db: &Db, horizon: Timestamp) -> Result<(), DbErr> {
 pub enum Side {
     /// Those that happened to an account.
     Subject,
-    /// Those that it did, but to accounts: its own are on the other side, and others' are theirs.
-    Actor,
+    /// Those that concern it and happened to something of its own: a session, a device, a factor.
+    Person,
 }
 
 /// Events of an account whose action begins with one of `words`, newest first: one walk along an index.
@@ -217,7 +217,7 @@ pub async fn list_events(
     use audit_event::Column as C;
     let whose = match side {
         Side::Subject => C::SubjectId.eq(Uuid::from(account)).into_condition(),
-        Side::Actor => C::ActorId.eq(account).and(C::SubjectKind.ne("account")).into_condition(),
+        Side::Person => C::PersonId.eq(Uuid::from(account)).and(C::SubjectKind.ne("account")).into_condition(),
     };
     let about = words.iter().fold(sea_orm::Condition::any(), |any, word| any.add(C::Action.starts_with(*word)));
     audit_event::Entity::find()

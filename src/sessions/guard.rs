@@ -197,7 +197,7 @@ async fn tell_of_lock(
 async fn forget_device(tx: &WriteTx, app: &App, account: &account::Model, device: DeviceId) -> Result<(), Error> {
     let which = device_store::Which::This(device);
     if device_store::update_forgotten(tx, account.id, which, app.clock.now()).await? > 0 {
-        let event = audit::Event::new(Principal::System, "device_forgotten", "device", device);
+        let event = audit::Event::new(Principal::System, "device_forgotten", "device", device).about(account.id);
         audit::write(tx, app, None, event).await?;
     }
     Ok(())
