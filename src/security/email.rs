@@ -67,7 +67,7 @@ pub async fn start(
     let id = change.id;
 
     let tx = app.db.begin_write().await?;
-    store::update_all_void(&tx, account.id, now).await?;
+    proofs::void_changes(&tx, account.id, now).await?;
     store::insert_change(&tx, change.clone()).await?;
     ask(&tx, app, &change, (&account).into(), Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
         link,
@@ -155,7 +155,7 @@ async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model) -> Result<
     store::update_done(tx, change.id).await?;
     accounts::update_others_void(tx, &change.new_email, now).await?;
     sessions::end(tx, app, account.id, Which::AllBut(change.session_id), EndCause::EmailChanged, now).await?;
-    store::update_all_void(tx, account.id, now).await?;
+    proofs::void_all(tx, account.id, now).await?;
     tell(tx, app, change, &account).await?;
     Ok(())
 }

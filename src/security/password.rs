@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, store};
+use super::{Error, proofs, store};
 use crate::{
     accounts::{
         self, Change,
@@ -90,7 +90,7 @@ pub async fn replace(
         return Err(Error::Changed);
     }
     let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
-    store::update_all_void(tx, account.id, now).await?;
+    proofs::void_all(tx, account.id, now).await?;
     // Guesses at the old password are void, and so is the trust in devices that were given with it.
     sessions::password_reset(tx, app, account.id).await?;
     sessions::devices::distrust(tx, account.id).await?;

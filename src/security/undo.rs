@@ -1,6 +1,6 @@
 //! «It was not me»: taking back a change by the link of its letter.
 
-use super::{Error, reset, store};
+use super::{Error, proofs, reset};
 use crate::{
     accounts::{self, Change, Undone},
     app::App,
@@ -31,7 +31,7 @@ pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Ou
     let account = account.ok_or(Error::TokenInvalid)?;
     let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
     sessions::devices::forget_all(&tx, app, account.id).await?;
-    store::update_all_void(&tx, account.id, now).await?;
+    proofs::void_all(&tx, account.id, now).await?;
     // A stranger may stand between the password and the factor.
     factors::void_flows(&tx, account.id).await?;
     let mut mended = Mended { account, mailbox_is_theirs: true };
