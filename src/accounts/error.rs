@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
-use tonic_types::ErrorDetails;
+use tonic_types::{ErrorDetails, FieldViolation};
 
 use super::password::Rejected;
 use crate::{
@@ -21,6 +21,8 @@ pub enum Error {
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
     AttemptsExhausted,
+    #[error("this address was registered more than once; give the password of this registration, too")]
+    PasswordWanted,
     #[error("the account has changed meanwhile; read it again")]
     Changed,
     #[error("the session has ended; sign in again")]
@@ -39,6 +41,7 @@ impl Fault for Error {
             Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::PasswordWanted => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::Gone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
@@ -59,6 +62,9 @@ impl Fault for Error {
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
             Self::PasswordRejected(why) => why.describe("password", details),
+            Self::PasswordWanted => {
+                details.set_bad_request(vec![FieldViolation::new("password", self.to_string())]);
+            }
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
             Self::Capacity(full) => {
                 details.set_retry_info(Some(full.retry_after));

@@ -15,6 +15,7 @@ mod email;
 mod error;
 mod events;
 mod jobs;
+mod opening;
 pub mod page;
 mod password;
 mod proofs;

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     email::{self, Progress},
-    events, password, reset, undo, wire,
+    events, opening, password, reset, undo, wire,
 };
 use crate::{
     accounts::{self, proof::RESEND_AFTER, registration, wire as account},
@@ -63,12 +63,12 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<pb::VerifyEmailResponse>, Status> {
         let facts = rpc::facts(&request);
         let message = request.get_ref();
-        let proof = account::verification(message)?;
+        let (shown, password) = account::verification(message)?;
         let once = self
             .app
             .repeats
             .of(None, message, |account: &Model| pb::VerifyEmailResponse { account: Some(account::proto(account)) })?;
-        once.run(&self.app.db, registration::verify(&self.app, &facts, proof, &once)).await
+        once.run(&self.app.db, opening::verify(&self.app, &facts, shown, password.as_ref(), &once)).await
     }
 
     async fn resend_verification(

@@ -11,7 +11,6 @@ use tower::{ServiceBuilder, layer::layer_fn};
 
 use super::{app_links, guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
-    accounts,
     admin::AdminRpc,
     app::App,
     applications::ApplicationRpc,
@@ -53,10 +52,7 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
-    let letters = Router::new()
-        .merge(accounts::page::router(app.clone()))
-        .merge(security::page::router(app.clone()))
-        .merge(sessions::page::router(app.clone()));
+    let letters = Router::new().merge(security::page::router(app.clone())).merge(sessions::page::router(app.clone()));
     let routes = Router::new()
         .route("/", get(async || pages::home()))
         .merge(http::limited(letters, calls))

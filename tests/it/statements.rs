@@ -20,8 +20,8 @@ use crate::{
 /// costs one statement more to look for the first reply, and one to keep it.
 const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("AccountService/Register", 10, None),
-    ("AccountService/VerifyEmail", 12, None),
-    ("AccountService/ChangePassword", 17, None),
+    ("AccountService/VerifyEmail", 13, None),
+    ("AccountService/ChangePassword", 18, None),
     ("AccountService/StartPasswordReset", 9, None),
     ("AccountService/CompletePasswordReset", 17, None),
     ("AccountService/StartEmailChange", 16, None),
