@@ -67,6 +67,7 @@ pub async fn start(
     let id = change.id;
 
     let tx = app.db.begin_write().await?;
+    accounts::hold(&tx, account.id).await?;
     proofs::void_changes(&tx, account.id, now).await?;
     store::insert_change(&tx, change.clone()).await?;
     ask(&tx, app, &change, (&account).into(), Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
@@ -119,14 +120,16 @@ pub async fn confirm(
         return Err(Error::TokenInvalid);
     }
     let now = app.clock.now();
+    let account = proof.account_id.ok_or(Error::TokenInvalid)?;
     let tx = app.db.begin_write().await?;
+    let account = accounts::hold(&tx, account).await?.ok_or(Error::TokenInvalid)?;
     let change = store::update_held(&tx, proof.flow_id.into(), now).await?.ok_or(Error::TokenInvalid)?;
     if !store::update_spent(&tx, proof.id, now).await? {
         return Err(Error::TokenInvalid);
     }
     let both = store::list_of_flow(&tx, proof.flow_id).await?;
     let progress = if both.iter().all(|row| row.state == mail_proof::State::Spent) {
-        apply(&tx, app, &change).await?;
+        apply(&tx, app, &change, &account).await?;
         Progress::Changed
     } else if proof.purpose == Purpose::ChangeEmailOld {
         Progress::OldConfirmed
@@ -142,9 +145,10 @@ pub async fn confirm(
 }
 
 /// Both have confirmed: changes the address, ends the other sessions, tells both mailboxes.
-async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model) -> Result<(), Error> {
+async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model, account: &account::Model) -> Result<(), Error> {
     let now = app.clock.now();
-    let account = accounts::find(tx, change.account_id).await?.ok_or(Error::TokenInvalid)?;
+    // Before the address, as a registration that is proven at the same time does.
+    accounts::update_others_void(tx, &change.new_email, now).await?;
     let changed = accounts::update_email(tx, account.id, &account.email, &change.new_email, now).await;
     // Somebody else proved the new mailbox first.
     let changed =
@@ -153,10 +157,11 @@ async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model) -> Result<
         return Err(Error::TokenInvalid);
     }
     store::update_done(tx, change.id).await?;
-    accounts::update_others_void(tx, &change.new_email, now).await?;
     sessions::end(tx, app, account.id, Which::AllBut(change.session_id), EndCause::EmailChanged, now).await?;
     proofs::void_all(tx, account.id, now).await?;
-    tell(tx, app, change, &account).await?;
+    // What others guessed at the new address, before it was this account's, speaks against nobody.
+    sessions::password_reset(tx, app, account.id).await?;
+    tell(tx, app, change, account).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation};
 
 use crate::{
     accounts::password::Rejected,
+    entity::session::EndCause,
     pb::ErrorReason,
     rpc::{Fault, Refusal, fault, limit::Exceeded},
     sessions,
@@ -38,6 +39,8 @@ pub enum Error {
     Changed,
     #[error("the session has ended; sign in again")]
     AccountGone,
+    #[error("the session has ended; sign in again")]
+    SessionEnded(Option<EndCause>),
     #[error("the address of this account was to be changed often enough for now; wait as told")]
     TooManyChanges(Exceeded),
     #[error("{0}")]
@@ -63,7 +66,7 @@ impl Fault for Error {
             Self::Factor(error) => error.class(),
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
-            Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
+            Self::AccountGone | Self::SessionEnded(_) => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::Database(error) => fault::database(error),
         }
@@ -80,6 +83,7 @@ impl Fault for Error {
             Self::FactorWanted { methods } => step_up(methods).facts(),
             Self::Factor(error) => error.facts(),
             Self::AccountGone => fact("cause", "account_deleted"),
+            Self::SessionEnded(cause) => fact("cause", &cause.map_or_else(String::new, |cause| cause.to_string())),
             _ => HashMap::new(),
         }
     }

@@ -42,6 +42,11 @@ pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Re
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
     let ended = replace(&tx, app, &account, hash, Which::AllBut(caller.session), now).await?;
+    // The account's row is held now: a session that was ended while the password was hashed sets none.
+    let session = sessions::find_of(&tx, account.id, caller.session).await?;
+    if session.as_ref().is_none_or(|session| session.ended_at.is_some()) {
+        return Err(Error::SessionEnded(session.and_then(|session| session.end_cause)));
+    }
     let actor = Principal::Account(caller.account);
     let event = audit::Event::new(actor, "authn_password_change", "account", account.id)
         .with(serde_json::json!({ "ended": ended }));

@@ -127,6 +127,7 @@ pub async fn complete(app: &App, facts: &Facts, asked: Reset, once: &impl Record
 
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
+    accounts::hold(&tx, account.id).await?;
     if !store::update_spent(&tx, proof.id, now).await? {
         return Err(Error::TokenInvalid);
     }

@@ -27,8 +27,9 @@ pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Ou
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
     let Undone { account, changes } = accounts::take_undo(&tx, app, token).await?.ok_or(Error::TokenInvalid)?;
-    let account = accounts::find(&tx, account).await?.filter(|found| can_be_mended(found, &changes));
-    let account = account.ok_or(Error::TokenInvalid)?;
+    if !can_be_mended(&account, &changes) {
+        return Err(Error::TokenInvalid);
+    }
     let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
     sessions::devices::forget_all(&tx, app, account.id).await?;
     proofs::void_all(&tx, account.id, now).await?;
@@ -107,12 +108,18 @@ async fn bring_back_address(tx: &WriteTx, app: &App, mended: &mut Mended, former
 }
 
 /// Where an intruder may know the password, it works no more, and a reset letter goes to the owner's mailbox. A copied
-/// token alone tells nobody the password.
+/// token alone tells nobody the password; and whoever keeps an account that was to be deleted signs in as before.
+///
+/// No password has the new hash, so nothing that was decided on the old one goes through later.
 async fn close_password(tx: &WriteTx, app: &App, mended: &Mended, changes: &[Change]) -> Result<bool, Error> {
-    if changes.iter().all(|change| matches!(change, Change::SessionReused)) {
+    if changes.iter().all(|change| matches!(change, Change::SessionReused | Change::DeletionStarted)) {
         return Ok(false);
     }
-    sessions::turn_password_off(tx, app, mended.account.id).await?;
+    let (account, now) = (&mended.account, app.clock.now());
+    if !accounts::update_password(tx, account.id, &account.password_hash, app.hasher.unusable(), now).await? {
+        return Err(Error::Changed);
+    }
+    sessions::turn_password_off(tx, app, account.id).await?;
     if mended.mailbox_is_theirs {
         reset::send(tx, app, &mended.account).await?;
     }
