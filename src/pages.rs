@@ -1,4 +1,4 @@
-//! The few pages that a browser shows: those behind the links of letters.
+//! The few pages that a browser shows: those behind the links of letters, and a first one.
 //!
 //! Opening a link spends nothing, because mail scanners open links; the page asks, and only its button acts, by a POST.
 //! Plain HTML without scripts, styles or anything from elsewhere.
@@ -15,6 +15,13 @@ pub fn page(status: StatusCode, title: &str, body: &str) -> Response {
     );
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, html).into_response()
+}
+
+/// The page at `/`, for whoever comes here to sign in.
+pub fn home() -> Response {
+    let text = "<p>This is the server of Backline. There is nothing to do here: open the Backline app to sign in, or to \
+                choose a new password.</p>";
+    page(StatusCode::OK, "Backline", text)
 }
 
 /// A page that asks whether to go on: `button` posts the link's token to `action`.

@@ -20,6 +20,7 @@ const HOUR: Duration = Duration::from_hours(1);
 pub fn registry() -> Registry {
     Registry::default()
         .with::<notifications::SendLetter>()
+        .with_schedule::<notifications::SweepLetters>(HOUR)
         .with_schedule::<sessions::SweepSessions>(HOUR)
         .with::<sessions::FollowUpLock>()
         .with_schedule::<challenges::SweepChallenges>(HOUR)

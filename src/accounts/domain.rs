@@ -27,7 +27,14 @@ pub async fn update_profile(
 ) -> Result<account::Model, Error> {
     let tx = app.db.begin_write().await?;
     let changed = store::update_profile(&tx, caller.account, profile, seen, app.clock.now()).await?;
-    let account = changed.ok_or(Error::Changed)?;
+    let Some(account) = changed else {
+        let left = store::find(&tx, caller.account).await?;
+        return Err(if left.is_some_and(|left| left.status != account::Status::Deleted) {
+            Error::Changed
+        } else {
+            Error::Gone
+        });
+    };
     let event = audit::Event::new(Principal::Account(caller.account), "user_updated", "account", account.id);
     audit::write(&tx, app, Some(&caller.facts), event).await?;
     once.record(&tx, &account).await?;

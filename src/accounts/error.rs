@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::DbErr;
 use tonic::Code;
-use tonic_types::ErrorDetails;
+use tonic_types::{ErrorDetails, FieldViolation};
 
 use super::password::Rejected;
 use crate::{
@@ -21,8 +21,12 @@ pub enum Error {
     TokenInvalid,
     #[error("the code was tried too often; ask for a new letter")]
     AttemptsExhausted,
+    #[error("this address was registered more than once; give the password of this registration, too")]
+    PasswordWanted,
     #[error("the account has changed meanwhile; read it again")]
     Changed,
+    #[error("the session has ended; sign in again")]
+    Gone,
     #[error("the mailbox has been sent enough letters for now; wait as told")]
     TooManyLetters(#[from] Exceeded),
     #[error("{0}")]
@@ -37,7 +41,9 @@ impl Fault for Error {
             Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::PasswordWanted => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
+            Self::Gone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::Database(error) => fault::database(error),
@@ -48,6 +54,7 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(why) => why.facts(),
             Self::TooManyLetters(exceeded) => exceeded.facts(),
+            Self::Gone => HashMap::from([("cause".to_owned(), "account_deleted".to_owned())]),
             _ => HashMap::new(),
         }
     }
@@ -55,6 +62,9 @@ impl Fault for Error {
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
             Self::PasswordRejected(why) => why.describe("password", details),
+            Self::PasswordWanted => {
+                details.set_bad_request(vec![FieldViolation::new("password", self.to_string())]);
+            }
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
             Self::Capacity(full) => {
                 details.set_retry_info(Some(full.retry_after));

@@ -1,11 +1,11 @@
-//! Forgetting registrations that came to nothing.
+//! Forgetting registrations that came to nothing, and links that take nothing back any more.
 
 use std::time::Duration;
 
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use super::store;
+use super::{store, undo};
 use crate::{
     app::App,
     jobs::{Job, JobError},
@@ -18,7 +18,7 @@ const KEPT_FOR: Duration = Duration::from_hours(168);
 /// Registrations deleted together.
 const BATCH: u64 = 200;
 
-/// Deletes registrations whose link died a week ago.
+/// Deletes registrations whose link died a week ago, and links of safety letters that are too old.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SweepRegistrations;
 
@@ -36,7 +36,8 @@ impl Job for SweepRegistrations {
                 break;
             }
         }
-        tracing::info!(deleted, "registrations swept");
+        let links = undo::delete_expired(&app.db, app.clock.now()).await.map_err(JobError::retry)?;
+        tracing::info!(deleted, links, "registrations swept");
         Ok(())
     }
 }

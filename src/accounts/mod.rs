@@ -4,6 +4,7 @@
 //!
 //! - registering tells nobody whether an address is known: same answer, same work, and the owner hears by letter;
 //! - of several people who register one address, only the one who proves the mailbox gets the account and their password;
+//!   while there are several, a link alone does not open it;
 //! - links and codes are stored as hashes, live shortly, and are spent once;
 //! - a change of roles is felt by access tokens that are already out.
 //!
@@ -14,7 +15,6 @@ mod care;
 mod domain;
 mod error;
 mod jobs;
-pub mod page;
 pub mod password;
 pub mod proof;
 pub mod registration;

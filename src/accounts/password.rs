@@ -16,6 +16,8 @@ pub const MIN_LENGTH: usize = 12;
 pub const STAFF_MIN_LENGTH: usize = 15;
 /// Characters, at most: longer ones only cost time.
 pub const MAX_LENGTH: usize = 128;
+/// Bytes of a password as typed, at most: longer than any that is accepted, and floods are not hashed.
+pub const MAX_TYPED: usize = 1024;
 /// Of the estimator: «safely unguessable: moderate protection from offline slow-hash scenario», 10⁸ guesses or more.
 pub const MIN_SCORE: Score = Score::Three;
 /// Different characters, at least: `aaaaaaaaaaaa` is long and no password.

@@ -22,7 +22,7 @@ use crate::{
     },
     limits::{self, Asked},
     mail::Letter,
-    notifications,
+    notifications::{self, Reader},
     rpc::once::Record,
 };
 
@@ -56,7 +56,7 @@ pub fn password_hint(app: &App, email: &EmailAddress, password: &Password) -> Ve
 fn letter(app: &App, proof: &Proof, kind: registration::Kind) -> Letter {
     match kind {
         registration::Kind::New => Letter::VerifyEmail { link: proof.link(app, "verify"), code: proof.spaced_code() },
-        registration::Kind::Known => Letter::AddressKnown { sign_in: app.config.public_url() },
+        registration::Kind::Known => Letter::AddressKnown { sign_in: app.config.sign_in_url() },
     }
 }
 
@@ -89,7 +89,7 @@ pub async fn register(
         display_name: Set(new.display_name),
         password_hash: Set(password_hash),
         password_hint: Set(Some(password_hint(app, &new.email, &new.password))),
-        locale: Set(new.locale),
+        locale: Set(new.locale.clone()),
         terms_version: Set(new.terms_version),
         link_sha256: Set(proof.link_digest()),
         link_expires_at: Set(now + LINK_LIFE),
@@ -103,7 +103,8 @@ pub async fn register(
         updated_at: Set(now),
     };
     store::insert_registration(&tx, row).await?;
-    notifications::post(&tx, app, &format!("register/{id}"), &new.email, &letter(app, &proof, kind)).await?;
+    let reader = Reader { email: &new.email, locale: &new.locale };
+    notifications::post(&tx, app, &format!("register/{id}"), reader, &letter(app, &proof, kind)).await?;
     let event = audit::Event::new(Principal::Anonymous, "user_registration_started", "registration", id);
     audit::write(&tx, app, Some(facts), event).await?;
     once.record(&tx, &id).await?;
@@ -113,7 +114,8 @@ pub async fn register(
 
 /// Posts a registration's letter again, with a new link and code. Returns how long until the next may be asked for.
 ///
-/// Unknown, finished and impatient askers get an answer of the same shape, and no letter.
+/// Unknown and impatient askers get an answer of the same shape, and no letter. Whether a registration is still pending
+/// shows to nobody but the mailbox: one that is over goes on as if its address had been known from the start.
 pub async fn resend(
     app: &App,
     facts: &Facts,
@@ -125,31 +127,33 @@ pub async fn resend(
         Some(id) => store::find_registration(&app.db, id).await?,
         None => None,
     };
-    let pending = found.filter(|row| row.state == registration::State::Pending && row.link_expires_at > now);
-    let Some(pending) = pending else { return Ok(RESEND_AFTER) };
-    if pending.resends >= MAX_RESENDS {
-        return Ok(RESEND_AFTER);
+    let Some(seen) = found.filter(|row| row.link_expires_at > now) else {
+        return put_off(app, RESEND_AFTER, once).await;
+    };
+    if seen.resends >= MAX_RESENDS {
+        return put_off(app, RESEND_AFTER, once).await;
     }
-    if pending.resend_after > now {
-        return Ok(pending.resend_after.since(now));
+    if seen.resend_after > now {
+        return put_off(app, seen.resend_after.since(now), once).await;
     }
-    if let Err(exceeded) = limits::letter(app, facts, Asked::Registration, &pending.email).await {
-        return Ok(exceeded.retry_after);
+    if let Err(exceeded) = limits::letter(app, facts, Asked::Registration, &seen.email).await {
+        return put_off(app, exceeded.retry_after, once).await;
     }
 
+    let kind = if seen.state == registration::State::Pending { seen.kind } else { registration::Kind::Known };
     let proof = Proof::throw(app);
     let tx = app.db.begin_write().await?;
     let renewed = store::Renewal {
         link_sha256: proof.link_digest(),
         link_expires_at: now + LINK_LIFE,
-        code_mac: proof.code_mac(app, pending.id),
+        code_mac: proof.code_mac(app, seen.id),
         code_expires_at: now + CODE_LIFE,
         resend_after: now + RESEND_AFTER,
     };
-    if store::update_renewed(&tx, &pending, renewed, now).await? {
-        let key = format!("register/{}/{}", pending.id, pending.resends + 1);
-        notifications::post(&tx, app, &key, &pending.email, &letter(app, &proof, pending.kind)).await?;
-        let event = audit::Event::new(Principal::Anonymous, "user_registration_resent", "registration", pending.id);
+    if store::update_renewed(&tx, &seen, renewed, now).await? {
+        let key = format!("register/{}/{}", seen.id, seen.resends + 1);
+        notifications::post(&tx, app, &key, &seen, &letter(app, &proof, kind)).await?;
+        let event = audit::Event::new(Principal::Anonymous, "user_registration_resent", "registration", seen.id);
         audit::write(&tx, app, Some(facts), event).await?;
     }
     once.record(&tx, &RESEND_AFTER).await?;
@@ -157,42 +161,83 @@ pub async fn resend(
     Ok(RESEND_AFTER)
 }
 
-/// Opens the account that a link or code proves.
-pub async fn verify(
+/// Answers without a letter. That is kept as well: the same request sends none later.
+async fn put_off(app: &App, wait: Duration, once: &impl Record<Duration>) -> Result<Duration, Error> {
+    let tx = app.db.begin_write().await?;
+    once.record(&tx, &wait).await?;
+    tx.commit().await?;
+    Ok(wait)
+}
+
+/// The registration that a link or code proves. Spends nothing but, for a code or a password, a try.
+///
+/// When an address was registered more than once, its letters look alike and whoever reads them cannot tell which one
+/// was theirs. Then a link alone does not prove that: the password of its registration is wanted too.
+///
+/// # Errors
+/// [`Error::TokenInvalid`], [`Error::AttemptsExhausted`], [`Error::PasswordWanted`] also for a wrong one.
+pub async fn find_proven(
     app: &App,
-    facts: &Facts,
     proof: Shown<RegistrationId>,
-    once: &impl Record<account::Model>,
-) -> Result<account::Model, Error> {
+    password: Option<&Password>,
+) -> Result<registration::Model, Error> {
     let now = app.clock.now();
-    let registration = match proof {
+    let by_link = matches!(proof, Shown::Link(_));
+    let found = match proof {
         Shown::Link(digest) => store::find_by_link(&app.db, digest).await?.filter(|row| row.link_expires_at > now),
         Shown::Code { flow, code } => by_code(app, flow, &code, now).await?,
     };
-    let registration = registration
+    let registration = found
         .filter(|row| row.state == registration::State::Pending && row.kind == registration::Kind::New)
         .ok_or(Error::TokenInvalid)?;
+    if by_link && store::find_rival(&app.db, &registration).await?.is_some() {
+        check_password(app, &registration, password).await?;
+    }
+    Ok(registration)
+}
 
-    let tx = app.db.begin_write().await?;
-    if !store::update_verified(&tx, registration.id, now).await? {
+/// A try is counted, durably, before the password is looked at.
+async fn check_password(
+    app: &App,
+    registration: &registration::Model,
+    password: Option<&Password>,
+) -> Result<(), Error> {
+    let password = password.ok_or(Error::PasswordWanted)?;
+    if !store::update_counted_try(&app.db, registration.id, CODE_TRIES).await? {
+        return Err(Error::AttemptsExhausted);
+    }
+    let verdict = app.hasher.verify(password, Some(&registration.password_hash)).await?;
+    if verdict.matches { Ok(()) } else { Err(Error::PasswordWanted) }
+}
+
+/// Opens the account of a registration that was proven, in the caller's transaction.
+///
+/// # Errors
+/// [`Error::TokenInvalid`] if a newer letter or another proof was faster.
+pub async fn open(
+    tx: &WriteTx,
+    app: &App,
+    facts: &Facts,
+    registration: &registration::Model,
+) -> Result<account::Model, Error> {
+    let now = app.clock.now();
+    if !store::update_verified(tx, registration, now).await? {
         return Err(Error::TokenInvalid);
     }
-    let opened = open_account(&tx, app, &registration, now).await;
+    let opened = open_account(tx, app, registration, now).await;
     let account = opened.map_err(|error| {
         // Somebody else proved the same mailbox first.
         if violates_uniqueness(&error) { Error::TokenInvalid } else { error.into() }
     })?;
-    store::update_others_void(&tx, &registration.email, now).await?;
     let event = audit::Event::new(Principal::Account(account.id), "user_created", "account", account.id);
-    audit::write(&tx, app, Some(facts), event).await?;
-    let welcome = Letter::Welcome { sign_in: app.config.public_url() };
-    notifications::post(&tx, app, &format!("welcome/{}", account.id), &account.email, &welcome).await?;
-    once.record(&tx, &account).await?;
-    tx.commit().await?;
+    audit::write(tx, app, Some(facts), event).await?;
+    let welcome = Letter::Welcome { sign_in: app.config.sign_in_url() };
+    notifications::post(tx, app, &format!("welcome/{}", account.id), &account, &welcome).await?;
     Ok(account)
 }
 
-/// The registration that a code opens. A try is counted, durably, before the code is looked at.
+/// The registration that a code opens. A try is counted, durably, before the code is looked at, whatever became of the
+/// registration: how soon the tries are used up tells nothing of it.
 async fn by_code(
     app: &App,
     id: RegistrationId,
@@ -201,11 +246,11 @@ async fn by_code(
 ) -> Result<Option<registration::Model>, Error> {
     let counted = store::update_counted_try(&app.db, id, CODE_TRIES).await?;
     let Some(row) = store::find_registration(&app.db, id).await? else { return Ok(None) };
-    if !counted && row.state == registration::State::Pending {
+    if !counted {
         return Err(Error::AttemptsExhausted);
     }
     let right = row.code_expires_at > now && row.code_mac == code_mac(app, id, code);
-    Ok(Some(row).filter(|_| counted && right))
+    Ok(Some(row).filter(|_| right))
 }
 
 async fn open_account(

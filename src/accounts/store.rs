@@ -48,7 +48,8 @@ pub struct Profile {
     pub terms_version: Option<String>,
 }
 
-/// Changes a profile if nobody changed it since version `seen`; `None` changes whatever stands there.
+/// Changes a profile if nobody changed it since version `seen`; `None` changes whatever stands there. A deleted account
+/// is not changed: it may be a tombstone.
 pub async fn update_profile(
     tx: &WriteTx,
     id: AccountId,
@@ -59,7 +60,8 @@ pub async fn update_profile(
     let mut update = Entity::update_many()
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .col_expr(Column::RowVersion, Expr::col(Column::RowVersion).add(1))
-        .filter(Column::Id.eq(id));
+        .filter(Column::Id.eq(id))
+        .filter(Column::Status.ne(account::Status::Deleted));
     let new = [
         (Column::DisplayName, &profile.display_name),
         (Column::Locale, &profile.locale),
@@ -138,6 +140,7 @@ pub async fn update_factor_kinds(
     let changed = Entity::update_many()
         .col_expr(Column::FactorKinds, Expr::value(kinds))
         .col_expr(Column::UpdatedAt, Expr::value(now))
+        .col_expr(Column::RowVersion, Expr::col(Column::RowVersion).add(1))
         .filter(Column::Id.eq(id));
     Ok(changed.exec_with_returning(tx).await?.pop())
 }
@@ -223,6 +226,18 @@ pub async fn find_newest_pending(
         .await
 }
 
+/// Another registration of the same address that nobody has proven yet, however old it is.
+pub async fn find_rival(
+    db: &impl ConnectionTrait,
+    of: &registration::Model,
+) -> Result<Option<registration::Model>, DbErr> {
+    registration::Entity::pending_for(&of.email)
+        .filter(registration::Column::Kind.eq(registration::Kind::New))
+        .filter(registration::Column::Id.ne(of.id))
+        .one(db)
+        .await
+}
+
 /// The hashes of a new letter.
 pub struct Renewal {
     pub link_sha256: Digest,
@@ -250,40 +265,43 @@ pub async fn update_renewed(
         .col_expr(C::Resends, Expr::col(C::Resends).add(1))
         .col_expr(C::UpdatedAt, Expr::value(now))
         .filter(C::Id.eq(seen.id))
-        .filter(C::State.eq(registration::State::Pending))
+        .filter(C::State.eq(seen.state))
         .filter(C::Resends.eq(seen.resends))
         .exec(tx)
         .await?;
     Ok(renewed.rows_affected == 1)
 }
 
-/// Counts a try at the code. `false` if none is left, or the registration is no longer pending.
+/// Counts a try at the code. `false` if none is left.
 pub async fn update_counted_try(db: &Db, id: RegistrationId, most: i64) -> Result<bool, DbErr> {
     use registration::Column as C;
     let counted = registration::Entity::update_many()
         .col_expr(C::CodeAttempts, Expr::col(C::CodeAttempts).add(1))
         .filter(C::Id.eq(id))
-        .filter(C::State.eq(registration::State::Pending))
         .filter(C::CodeAttempts.lt(most))
         .exec(&db.write_one())
         .await?;
     Ok(counted.rows_affected == 1)
 }
 
-/// Spends a registration. `false` if it was spent or voided before.
-pub async fn update_verified(tx: &WriteTx, id: RegistrationId, now: Timestamp) -> Result<bool, DbErr> {
-    use registration::Column as C;
-    let spent = registration::Entity::update_many()
-        .col_expr(C::State, Expr::value(registration::State::Verified.to_value()))
+/// Spends a registration, and voids what else is pending for its address: together, so that of two that are proven at
+/// once neither waits for the other. `false` if it was spent or voided before, or its letter was replaced; then the
+/// transaction must not be committed.
+pub async fn update_verified(tx: &WriteTx, seen: &registration::Model, now: Timestamp) -> Result<bool, DbErr> {
+    use registration::{Column as C, State};
+    let this = C::Id.eq(seen.id).and(C::LinkSha256.eq(seen.link_sha256));
+    let state = Expr::case(this, State::Verified.to_value()).finally(State::Void.to_value());
+    let over = registration::Entity::update_many()
+        .col_expr(C::State, state.into())
         .col_expr(C::UpdatedAt, Expr::value(now))
-        .filter(C::Id.eq(id))
-        .filter(C::State.eq(registration::State::Pending))
-        .exec(tx)
+        .filter(C::Email.eq(seen.email.clone()))
+        .filter(C::State.eq(State::Pending))
+        .exec_with_returning(tx)
         .await?;
-    Ok(spent.rows_affected == 1)
+    Ok(over.iter().any(|row| row.state == State::Verified))
 }
 
-/// Voids what else was pending for an address that now has an account.
+/// Voids what is pending for an address that gets an account by other means.
 ///
 /// # Errors
 /// When the database fails.

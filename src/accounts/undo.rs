@@ -6,12 +6,15 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 
-use super::proof::link_digest;
+use super::{hold, proof::link_digest};
 use crate::{
     app::App,
-    db::WriteTx,
-    entity::security_undo::{ActiveModel, Column, Entity, Model},
-    kernel::{Digest, ids::AccountId},
+    db::{Db, WriteTx},
+    entity::{
+        account,
+        security_undo::{ActiveModel, Column, Entity, Model},
+    },
+    kernel::{Digest, Timestamp, ids::AccountId},
 };
 
 /// How long a change can be taken back. Longer than a holiday weekend, shorter than anyone's memory of a letter.
@@ -91,7 +94,8 @@ pub async fn undo_link(tx: &WriteTx, app: &App, account: AccountId, change: &Cha
 
 /// Changes that one link takes back.
 pub struct Undone {
-    pub account: AccountId,
+    /// Held until the commit.
+    pub account: account::Model,
     /// What the link is about first, then what came later.
     pub changes: Vec<Change>,
 }
@@ -103,6 +107,7 @@ pub struct Undone {
 /// When the database fails.
 pub async fn take_undo(tx: &WriteTx, app: &App, token: Digest) -> Result<Option<Undone>, DbErr> {
     let now = app.clock.now();
+    let Some(account) = hold_owner(tx, token).await? else { return Ok(None) };
     let live = |rows: UpdateMany<Entity>| {
         rows.col_expr(Column::UsedAt, Expr::value(now))
             .filter(Column::UsedAt.is_null())
@@ -111,15 +116,21 @@ pub async fn take_undo(tx: &WriteTx, app: &App, token: Digest) -> Result<Option<
     let first = live(Entity::update_many()).filter(Column::TokenSha256.eq(token)).exec_with_returning(tx).await?;
     let Some(first) = first.into_iter().next() else { return Ok(None) };
     let mut later = live(Entity::update_many())
-        .filter(Column::AccountId.eq(first.account_id))
+        .filter(Column::AccountId.eq(account.id))
         .filter(Column::CreatedAt.gte(first.created_at))
         .exec_with_returning(tx)
         .await?;
     later.sort_by_key(|row| row.created_at);
-    let account = first.account_id;
     let changes: Option<Vec<Change>> = std::iter::once(&first).chain(&later).map(|row| open(app, row)).collect();
     let changes = changes.ok_or_else(|| DbErr::Custom("a change does not open under the vault keys".to_owned()))?;
     Ok(Some(Undone { account, changes }))
+}
+
+/// Holds the account that a link is about: before anything else, as every change of an account does, so that no two wait
+/// for each other and a sign-in that is under way is over.
+async fn hold_owner(tx: &WriteTx, token: Digest) -> Result<Option<account::Model>, DbErr> {
+    let Some(link) = Entity::find_by_id(token).one(tx).await? else { return Ok(None) };
+    hold(tx, link.account_id).await
 }
 
 fn open(app: &App, row: &Model) -> Option<Change> {
@@ -137,14 +148,23 @@ fn place(token: Digest) -> Vec<u8> {
 /// # Errors
 /// When the database fails.
 pub async fn spend_deletion_link(tx: &WriteTx, app: &App, token: &str) -> Result<Option<AccountId>, DbErr> {
-    let now = app.clock.now();
+    let (now, token) = (app.clock.now(), link_digest(token));
+    if hold_owner(tx, token).await?.is_none() {
+        return Ok(None);
+    }
     let spent = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now))
-        .filter(Column::TokenSha256.eq(link_digest(token)))
+        .filter(Column::TokenSha256.eq(token))
         .filter(Column::Change.eq(Change::DeletionStarted.name()))
         .filter(Column::UsedAt.is_null())
         .filter(Column::ExpiresAt.gt(now))
         .exec_with_returning(tx)
         .await?;
     Ok(spent.first().map(|row| row.account_id))
+}
+
+/// Deletes links that are too old to be used.
+pub(super) async fn delete_expired(db: &Db, now: Timestamp) -> Result<u64, DbErr> {
+    let deleted = Entity::delete_many().filter(Column::ExpiresAt.lte(now)).exec(&db.write_one()).await?;
+    Ok(deleted.rows_affected)
 }

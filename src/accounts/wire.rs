@@ -4,7 +4,7 @@ use tonic::Status;
 
 use super::{
     Error,
-    password::{MIN_LENGTH, Why},
+    password::{MAX_TYPED, MIN_LENGTH, Why},
     proof::{self, Shown},
     registration::NewAccount,
     store::Profile,
@@ -141,12 +141,14 @@ pub fn shown<Flow: Id>(
     Some(flow.map(|flow| Shown::Code { flow, code: proof::typed_code(code) }))
 }
 
-/// What proves a registration.
-pub fn verification(message: &pb::VerifyEmailRequest) -> Result<Shown<RegistrationId>, Status> {
+/// What proves a registration, and its password, if it was given.
+pub fn verification(message: &pb::VerifyEmailRequest) -> Result<(Shown<RegistrationId>, Option<Password>), Status> {
     let mut fields = Fields::default();
     let handle = ("registration_id", message.registration_id.as_str());
     let shown = shown(&mut fields, &message.token, handle, &message.code);
-    Ok(fields.finish(|| shown)??)
+    fields.expect(message.password.len() <= MAX_TYPED, "password", "is longer than any password here");
+    let password = (!message.password.is_empty()).then(|| Password::new(&message.password));
+    Ok((fields.finish(|| shown)??, password))
 }
 
 /// What an update asks for, and the version it was read at.

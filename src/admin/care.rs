@@ -230,7 +230,7 @@ pub async fn reset_factors(
         let undo = accounts::undo_link(&tx, app, id, &Change::SignedIn).await?;
         let letter = Letter::FactorRemoved { factor: "Every second factor".to_owned(), undo };
         let key = format!("factors_reset/{id}/{}", now.micros());
-        notifications::post(&tx, app, &key, &account.email, &letter).await?;
+        notifications::post(&tx, app, &key, &account, &letter).await?;
         let event = audit::Event::new(Principal::Account(caller.account), "authn_factors_reset", "account", id)
             .with(json!({ "removed": removed }));
         audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;

@@ -265,5 +265,5 @@ async fn post(
         approved: application.state == State::Approved,
         note,
     };
-    Ok(notifications::post(tx, app, &key, &applicant.email, &letter).await?)
+    Ok(notifications::post(tx, app, &key, applicant, &letter).await?)
 }

@@ -32,6 +32,8 @@ pub struct LimitsConfig {
     /// By mailbox and address: letters asked for of one kind; four times as many by mailbox alone. Those that reset a
     /// password are counted within 30 min.
     pub letters_per_hour: u32,
+    /// By account: changes of its address begun, each of which sends two letters.
+    pub email_changes_per_hour: u32,
 }
 
 impl Default for LimitsConfig {
@@ -50,6 +52,7 @@ impl Default for LimitsConfig {
             transfers_per_minute: 600,
             watches_per_minute: 120,
             letters_per_hour: 5,
+            email_changes_per_hour: 5,
         }
     }
 }
@@ -70,9 +73,10 @@ impl LimitsConfig {
         transfers_per_minute: u32::MAX,
         watches_per_minute: u32::MAX,
         letters_per_hour: u32::MAX,
+        email_changes_per_hour: u32::MAX,
     };
 
-    fn each(&self) -> [u32; 13] {
+    fn each(&self) -> [u32; 14] {
         [
             self.open_reads_per_minute,
             self.costly_challenge_per_hour,
@@ -87,6 +91,7 @@ impl LimitsConfig {
             self.transfers_per_minute,
             self.watches_per_minute,
             self.letters_per_hour,
+            self.email_changes_per_hour,
         ]
     }
 }

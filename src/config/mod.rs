@@ -133,6 +133,11 @@ impl Config {
         }
     }
 
+    /// Where letters send people to sign in.
+    pub fn sign_in_url(&self) -> String {
+        self.web.sign_in_url.as_ref().map_or_else(|| self.public_url(), ToString::to_string)
+    }
+
     /// Whether staff without a second factor can do nothing of their office.
     pub fn staff_must_have_factor(&self) -> bool {
         self.passkeys.staff_must_have_factor.unwrap_or(self.mode == Mode::Production)

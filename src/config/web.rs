@@ -9,6 +9,9 @@ use super::{Mode, Problems, Section};
 pub struct WebConfig {
     /// The base of links in letters and of download URLs; the listen address if unset. Also `BACKLINE_PUBLIC_URL`.
     pub public_url: Option<Url>,
+    /// Where letters send people to sign in, if a web client serves that: `https://app.example.org/sign-in`. Unset, they
+    /// are sent to a page of this server that names the app.
+    pub sign_in_url: Option<Url>,
     /// Origins, besides our own, whose pages may call over gRPC-Web: `https://app.example.org`, without a path.
     pub allowed_origins: Vec<Url>,
 }
@@ -28,6 +31,11 @@ impl Section for WebConfig {
                 problems.add("web.public_url", "must be set in production: letters link to it");
             }
             _ => {}
+        }
+        if let Some(url) = &self.sign_in_url
+            && (!matches!(url.scheme(), "http" | "https") || mode == Mode::Production && url.scheme() != "https")
+        {
+            problems.add("web.sign_in_url", "must be an http:// or https:// address, in production https://");
         }
         for origin in &self.allowed_origins {
             if !matches!(origin.scheme(), "http" | "https") || origin.path() != "/" || origin.query().is_some() {

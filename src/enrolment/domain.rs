@@ -41,7 +41,7 @@ pub(super) async fn added(
     let carried = sessions::carry_on(tx, app, caller, &account, true).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::FactorAdded { factor: factor.id.to_string() }).await?;
     let letter = Letter::FactorAdded { factor: in_words(&factor), undo };
-    notifications::post(tx, app, &format!("factor_added/{}", factor.id), &account.email, &letter).await?;
+    notifications::post(tx, app, &format!("factor_added/{}", factor.id), &account, &letter).await?;
     write(tx, app, caller, "factor_added", "factor", factor.id, factor.kind).await?;
     let codes = if first { codes.shown } else { Vec::new() };
     Ok(Added { factor, codes, carried })
@@ -61,7 +61,7 @@ pub async fn remove(
     let letter = Letter::FactorRemoved { factor: in_words(&factor), undo };
     // A factor that came back may be removed again.
     let key = format!("factor_removed/{id}/{}", app.clock.now().micros());
-    notifications::post(&tx, app, &key, &account.email, &letter).await?;
+    notifications::post(&tx, app, &key, &account, &letter).await?;
     write(&tx, app, caller, "factor_removed", "factor", id, factor.kind).await?;
     once.record(&tx, &carried).await?;
     tx.commit().await?;
@@ -112,7 +112,7 @@ async fn tell_of_codes(tx: &WriteTx, app: &App, account: &account::Model) -> Res
     let undo = accounts::undo_link(tx, app, account.id, &Change::RecoveryCodesRenewed).await?;
     let letter = Letter::FactorAdded { factor: "A new set of recovery codes".to_owned(), undo };
     let key = format!("recovery_codes/{}/{}", account.id, app.clock.now().micros());
-    Ok(notifications::post(tx, app, &key, &account.email, &letter).await?)
+    Ok(notifications::post(tx, app, &key, account, &letter).await?)
 }
 
 pub(super) async fn write<S: Id>(

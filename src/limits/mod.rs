@@ -12,7 +12,7 @@ use crate::{
     app::App,
     cache::{Limit, Pool},
     config::LimitsConfig,
-    kernel::{Digest, EmailAddress, Facts},
+    kernel::{Digest, EmailAddress, Facts, ids::AccountId},
     rpc::limit::{self, Admitted, Class, Exceeded, Payer},
 };
 
@@ -110,6 +110,16 @@ pub async fn letter(app: &App, by: &Facts, asked: Asked, to: &EmailAddress) -> R
     counter.take(Pool::Addresses, Limit { most, window }, &mine).await?;
     let all = Limit { most: most.saturating_mul(ASKERS), window };
     counter.take(Pool::Mailboxes, all, &mine[..2]).await.map(drop)
+}
+
+/// Counts one more change of address that an account begins. Each sends a letter to the mailbox it has, which no other
+/// account can write to in this way, and one to a mailbox that the caller names.
+///
+/// # Errors
+/// [`Exceeded`], when it began enough of them.
+pub async fn email_change(app: &App, by: AccountId) -> Result<(), Exceeded> {
+    let limit = Limit { most: app.config.limits.email_changes_per_hour, window: HOUR };
+    take(app, &key(app), "email_changes", limit, &[by.to_string().as_bytes()]).await.map(drop)
 }
 
 fn key(app: &App) -> [u8; 32] {

@@ -92,7 +92,7 @@ impl Office {
         Ok(Self { templates, from: config.from.parse().context("mail.from is no sender")?, reply_to })
     }
 
-    /// Writes a letter to one address, in the language of `locale` (BCP 47) or else in English.
+    /// Writes a letter to one address, in `locale` (BCP 47), in its language, or else in English.
     ///
     /// # Errors
     /// When a template wants what the letter does not tell, or the address fits no header.
@@ -104,7 +104,7 @@ impl Office {
         message_id: &str,
         at: Timestamp,
     ) -> anyhow::Result<Rendered> {
-        let (kind, lang) = (letter.kind(), language(locale));
+        let (kind, lang) = (letter.kind(), language(LANGUAGES.iter().map(|(language, _)| *language), locale));
         let part = |ending: &str, facts| self.templates.get_template(&format!("{lang}/{kind}.{ending}"))?.render(facts);
         let facts = letter.facts();
         let subject = line(&part("subject", facts.clone())?);
@@ -132,11 +132,11 @@ impl Office {
     }
 }
 
-/// The language to write in: that of the locale's first part, if there are templates.
-fn language(locale: &str) -> &'static str {
-    let wanted = locale.split(['-', '_']).next().unwrap_or_default();
-    let known = LANGUAGES.iter().find(|(language, _)| language.eq_ignore_ascii_case(wanted));
-    known.unwrap_or(&LANGUAGES[0]).0
+/// The language to write in, of those that are `known`: the locale itself, its first part, or the first of them.
+fn language(known: impl Iterator<Item = &'static str> + Clone, locale: &str) -> &'static str {
+    let first = locale.split(['-', '_']).next().unwrap_or_default();
+    let find = |wanted: &str| known.clone().find(|language| language.eq_ignore_ascii_case(wanted));
+    find(locale).or_else(|| find(first)).or_else(|| known.clone().next()).unwrap_or("en")
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -191,9 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn a_language_without_templates_is_english() {
+    fn a_locale_is_written_in_itself_in_its_language_or_in_english() {
+        let known = ["en", "pt", "pt-BR"];
+        let chosen = |locale| language(known.into_iter(), locale);
         for locale in ["en", "en-GB", "EN_us", "de-DE", "", "../../etc"] {
-            assert_eq!(language(locale), "en");
+            assert_eq!(chosen(locale), "en");
         }
+        assert_eq!((chosen("pt-PT"), chosen("PT-br"), chosen("pt")), ("pt", "pt-BR", "pt"));
     }
 }

@@ -1,4 +1,4 @@
-//! Sending what was posted.
+//! Sending what was posted, and forgetting it.
 
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::{
 
 /// How long a letter is tried again: as long as mail servers do (RFC 5321, 4.5.4.1).
 const TRIED_FOR: Duration = Duration::from_hours(4 * 24);
+
+/// How long it is known that a letter went out.
+const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// Hands one letter to the mailer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,5 +50,20 @@ impl Job for SendLetter {
         let outcome = if matches!(end, End::Sent(_)) { "sent" } else { "abandoned" };
         metrics::counter!("backline_letters_total", "kind" => letter.kind, "outcome" => outcome).increment(1);
         letters::update_ended(&app.db, self.letter, end).await.map_err(JobError::retry)
+    }
+}
+
+/// Deletes letters that are over, 30 days after they were written. Their text is long gone by then.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct SweepLetters;
+
+impl Job for SweepLetters {
+    const NAME: &'static str = "notifications.sweep_letters";
+
+    /// May run twice: what was swept is gone.
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        let deleted = letters::delete_old(&app.db, app.clock.now() - KEPT_FOR).await.map_err(JobError::retry)?;
+        tracing::info!(deleted, "letters swept");
+        Ok(())
     }
 }

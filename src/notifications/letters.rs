@@ -11,7 +11,11 @@ use super::SendLetter;
 use crate::{
     app::App,
     db::{Db, WriteTx},
-    entity::letter::{ActiveModel, Column, Entity, Model, State},
+    entity::{
+        account,
+        letter::{ActiveModel, Column, Entity, Model, State},
+        registration,
+    },
     kernel::{
         Digest, EmailAddress, Timestamp,
         ids::{Id, LetterId},
@@ -19,8 +23,24 @@ use crate::{
     mail::Letter,
 };
 
-/// The language of all letters, until there are templates in another.
-const LOCALE: &str = "en";
+/// Whose mailbox a letter goes to, and the language they chose (BCP 47).
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    pub email: &'a EmailAddress,
+    pub locale: &'a str,
+}
+
+impl<'a> From<&'a account::Model> for Reader<'a> {
+    fn from(account: &'a account::Model) -> Self {
+        Self { email: &account.email, locale: &account.locale }
+    }
+}
+
+impl<'a> From<&'a registration::Model> for Reader<'a> {
+    fn from(registration: &'a registration::Model) -> Self {
+        Self { email: &registration.email, locale: &registration.locale }
+    }
+}
 
 /// Writes a letter and queues it, in the caller's transaction.
 ///
@@ -28,17 +48,24 @@ const LOCALE: &str = "en";
 ///
 /// # Errors
 /// When the database fails, and with it the whole transaction.
-pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter: &Letter) -> Result<(), DbErr> {
+pub async fn post<'a>(
+    tx: &WriteTx,
+    app: &App,
+    key: &str,
+    to: impl Into<Reader<'a>> + Send,
+    letter: &Letter,
+) -> Result<(), DbErr> {
+    let Reader { email, locale } = to.into();
     let now = app.clock.now();
     let id = LetterId::new(now, &app.dice);
     let rendered = app
         .office
-        .write(letter, LOCALE, to, &id.to_string(), now)
+        .write(letter, locale, email, &id.to_string(), now)
         .map_err(|error| DbErr::Custom(format!("a letter could not be written: {error:#}")))?;
     let row = ActiveModel {
         id: Set(id),
         idempotency_key: Set(key.to_owned()),
-        recipient_mac: Set(Some(recipient_mac(app, to))),
+        recipient_mac: Set(Some(recipient_mac(app, email))),
         kind: Set(rendered.kind.to_owned()),
         sealed: Set(Some(app.sealer.seal(&place(id), &rendered.message))),
         state: Set(State::Queued),
@@ -88,4 +115,11 @@ pub(super) async fn update_ended(db: &Db, id: LetterId, end: End) -> Result<(), 
         .exec(&db.write_one())
         .await
         .map(drop)
+}
+
+/// Deletes letters that went out or were given up, made before `horizon`: ids are ordered by age.
+pub(super) async fn delete_old(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
+    let old = Entity::delete_many().filter(Column::Id.lt(LetterId::earliest(horizon)));
+    let deleted = old.filter(Column::State.ne(State::Queued)).exec(&db.write_one()).await?;
+    Ok(deleted.rows_affected)
 }

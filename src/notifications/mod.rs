@@ -7,12 +7,12 @@
 //!   twice, with the same `Message-ID`);
 //! - while the mail server is away it is tried again for four days; what the server refuses for good, or not in that time, is
 //!   abandoned: told in the log, counted in `backline_letters_total`, and seen in the table;
-//! - its text is sealed while it waits, and deleted once it is sent or abandoned.
+//! - its text is sealed while it waits, and deleted once it is sent or abandoned; 30 days later nothing is left of it.
 
 mod jobs;
 mod letters;
 
 pub use self::{
-    jobs::SendLetter,
-    letters::{post, recipient_mac},
+    jobs::{SendLetter, SweepLetters},
+    letters::{Reader, post, recipient_mac},
 };

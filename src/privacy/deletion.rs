@@ -35,7 +35,7 @@ pub async fn delete(
     let undo = accounts::undo_link(&tx, app, account.id, &Change::DeletionStarted).await?;
     let letter = Letter::DeletionStarted { purge_date: date(purge_at), undo };
     let occasion = format!("deletion_started/{}/{}", account.id, account.row_version);
-    notifications::post(&tx, app, &occasion, &account.email, &letter).await?;
+    notifications::post(&tx, app, &occasion, &account, &letter).await?;
     let mut event =
         audit::Event::new(Principal::Account(caller.account), "user_deletion_started", "account", account.id);
     event.reason = Some(reason).filter(|reason| !reason.is_empty());
@@ -75,7 +75,7 @@ pub async fn cancel_deletion(
 ) -> Result<bool, DbErr> {
     let Some(account) = store::update_reopened(tx, account, app.clock.now()).await? else { return Ok(false) };
     let occasion = format!("deletion_cancelled/{}/{}", account.id, account.row_version);
-    notifications::post(tx, app, &occasion, &account.email, &Letter::DeletionCancelled).await?;
+    notifications::post(tx, app, &occasion, &account, &Letter::DeletionCancelled).await?;
     let event = audit::Event::new(by, "user_deletion_cancelled", "account", account.id);
     audit::write(tx, app, facts, event).await?;
     Ok(true)

@@ -143,7 +143,7 @@ pub async fn build(app: &App, id: ExportId) -> Result<(), Error> {
         }
         return Ok(());
     }
-    notifications::post(&tx, app, &format!("export_ready/{id}"), &person.account.email, &Letter::ExportReady).await?;
+    notifications::post(&tx, app, &format!("export_ready/{id}"), &person.account, &Letter::ExportReady).await?;
     let event = audit::Event::new(Principal::System, "data_export_ready", "data_export", id).about(export.account_id);
     audit::write(&tx, app, None, event).await?;
     tx.commit().await?;

@@ -14,7 +14,7 @@ use crate::{
     entity::{account, submission::Model},
     kernel::{Caller, Principal, ids::SubmissionId},
     mail::Letter,
-    notifications,
+    notifications::{self, Reader},
     rpc::once::Record,
     submissions::{self, Method, Move, settle},
     tracks,
@@ -132,7 +132,8 @@ pub(super) async fn write_letter(
     let note = if decision == "published" { None } else { submission.decision_note.clone() };
     let letter = Letter::SubmissionDecided { title: about.title.clone(), decision, note: note.unwrap_or_default() };
     let occasion = format!("submission_decided/{}/{}", submission.id, submission.sequence);
-    notifications::post(tx, app, &occasion, &about.email, &letter).await
+    let reader = Reader { email: &about.email, locale: &about.locale };
+    notifications::post(tx, app, &occasion, reader, &letter).await
 }
 
 pub(super) async fn note(

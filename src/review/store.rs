@@ -26,6 +26,7 @@ pub struct About {
     pub stage_name: String,
     /// Of whoever handed it in.
     pub email: EmailAddress,
+    pub locale: String,
     pub status: account::Status,
 }
 
@@ -37,6 +38,7 @@ pub async fn find_about(db: &impl ConnectionTrait, id: SubmissionId) -> Result<O
         .column(track::Column::VersionTitle)
         .column(artist::Column::StageName)
         .column(account::Column::Email)
+        .column(account::Column::Locale)
         .column(account::Column::Status)
         .join(JoinType::InnerJoin, Relation::Track.def())
         .join(JoinType::InnerJoin, Relation::Artist.def());

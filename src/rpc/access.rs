@@ -91,11 +91,10 @@ pub const fn of(rpc: Rpc) -> Access {
     };
 
     match rpc {
-        Rpc::AccountRegister | Rpc::AccountCompletePasswordReset => anyone(Password),
-        Rpc::AccountVerifyEmail
-        | Rpc::AccountResendVerification
-        | Rpc::AccountStartPasswordReset
-        | Rpc::AccountUndoSecurityChange => anyone(Write),
+        Rpc::AccountRegister | Rpc::AccountVerifyEmail | Rpc::AccountCompletePasswordReset => anyone(Password),
+        Rpc::AccountResendVerification | Rpc::AccountStartPasswordReset | Rpc::AccountUndoSecurityChange => {
+            anyone(Write)
+        }
         Rpc::AccountGetPasswordPolicy => anyone(Read),
         Rpc::AccountGetAccount | Rpc::AccountListSecurityEvents => signed_in(Read),
         Rpc::AccountUpdateAccount | Rpc::AccountConfirmEmailChange => signed_in(Write),

@@ -24,7 +24,7 @@ use crate::{
     },
     limits::{self, Asked},
     mail::Letter,
-    notifications,
+    notifications::{self, Reader},
     rpc::once::Record,
     sessions::{self, Which},
 };
@@ -51,6 +51,7 @@ pub async fn start(
     if account.email == new_email {
         return Err(Error::SameAddress);
     }
+    limits::email_change(app, account.id).await.map_err(Error::TooManyChanges)?;
     limits::letter(app, &caller.facts, Asked::EmailChange, &new_email).await?;
     let taken = accounts::find_by_email(&app.db, &new_email).await?.is_some();
     let now = app.clock.now();
@@ -66,17 +67,19 @@ pub async fn start(
     let id = change.id;
 
     let tx = app.db.begin_write().await?;
-    store::update_all_void(&tx, account.id, now).await?;
+    accounts::hold(&tx, account.id).await?;
+    proofs::void_changes(&tx, account.id, now).await?;
     store::insert_change(&tx, change.clone()).await?;
-    ask(&tx, app, &change, &account.email, Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
+    ask(&tx, app, &change, (&account).into(), Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
         link,
         code,
         new_address: Some(change.new_email.expose().to_owned()),
     })
     .await?;
-    ask(&tx, app, &change, &change.new_email, Purpose::ChangeEmailNew, |link, code| {
+    let new_mailbox = Reader { email: &change.new_email, locale: &account.locale };
+    ask(&tx, app, &change, new_mailbox, Purpose::ChangeEmailNew, |link, code| {
         if taken {
-            Letter::AddressKnown { sign_in: app.config.public_url() }
+            Letter::AddressKnown { sign_in: app.config.sign_in_url() }
         } else {
             Letter::ConfirmEmailChange { link, code, new_address: None }
         }
@@ -94,7 +97,7 @@ async fn ask(
     tx: &WriteTx,
     app: &App,
     change: &email_change::Model,
-    to: &EmailAddress,
+    to: Reader<'_>,
     purpose: Purpose,
     letter: impl FnOnce(String, String) -> Letter + Send,
 ) -> Result<(), DbErr> {
@@ -117,14 +120,16 @@ pub async fn confirm(
         return Err(Error::TokenInvalid);
     }
     let now = app.clock.now();
+    let account = proof.account_id.ok_or(Error::TokenInvalid)?;
     let tx = app.db.begin_write().await?;
+    let account = accounts::hold(&tx, account).await?.ok_or(Error::TokenInvalid)?;
     let change = store::update_held(&tx, proof.flow_id.into(), now).await?.ok_or(Error::TokenInvalid)?;
     if !store::update_spent(&tx, proof.id, now).await? {
         return Err(Error::TokenInvalid);
     }
     let both = store::list_of_flow(&tx, proof.flow_id).await?;
     let progress = if both.iter().all(|row| row.state == mail_proof::State::Spent) {
-        apply(&tx, app, &change).await?;
+        apply(&tx, app, &change, &account).await?;
         Progress::Changed
     } else if proof.purpose == Purpose::ChangeEmailOld {
         Progress::OldConfirmed
@@ -140,9 +145,10 @@ pub async fn confirm(
 }
 
 /// Both have confirmed: changes the address, ends the other sessions, tells both mailboxes.
-async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model) -> Result<(), Error> {
+async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model, account: &account::Model) -> Result<(), Error> {
     let now = app.clock.now();
-    let account = accounts::find(tx, change.account_id).await?.ok_or(Error::TokenInvalid)?;
+    // Before the address, as a registration that is proven at the same time does.
+    accounts::update_others_void(tx, &change.new_email, now).await?;
     let changed = accounts::update_email(tx, account.id, &account.email, &change.new_email, now).await;
     // Somebody else proved the new mailbox first.
     let changed =
@@ -151,10 +157,11 @@ async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model) -> Result<
         return Err(Error::TokenInvalid);
     }
     store::update_done(tx, change.id).await?;
-    accounts::update_others_void(tx, &change.new_email, now).await?;
     sessions::end(tx, app, account.id, Which::AllBut(change.session_id), EndCause::EmailChanged, now).await?;
-    store::update_all_void(tx, account.id, now).await?;
-    tell(tx, app, change, &account).await?;
+    proofs::void_all(tx, account.id, now).await?;
+    // What others guessed at the new address, before it was this account's, speaks against nobody.
+    sessions::password_reset(tx, app, account.id).await?;
+    tell(tx, app, change, account).await?;
     Ok(())
 }
 
@@ -164,7 +171,8 @@ async fn tell(tx: &WriteTx, app: &App, change: &email_change::Model, before: &ac
     let undo = accounts::undo_link(tx, app, before.id, &former).await?;
     let new_address = Some(change.new_email.expose().to_owned());
     let to_old = Letter::EmailChanged { new_address, undo: Some(undo) };
-    notifications::post(tx, app, &format!("email_changed/old/{}", change.id), &before.email, &to_old).await?;
+    notifications::post(tx, app, &format!("email_changed/old/{}", change.id), before, &to_old).await?;
     let to_new = Letter::EmailChanged { new_address: None, undo: None };
-    notifications::post(tx, app, &format!("email_changed/new/{}", change.id), &change.new_email, &to_new).await
+    let new_mailbox = Reader { email: &change.new_email, locale: &before.locale };
+    notifications::post(tx, app, &format!("email_changed/new/{}", change.id), new_mailbox, &to_new).await
 }

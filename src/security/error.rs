@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation};
 
 use crate::{
     accounts::password::Rejected,
+    entity::session::EndCause,
     pb::ErrorReason,
     rpc::{Fault, Refusal, fault, limit::Exceeded},
     sessions,
@@ -38,6 +39,10 @@ pub enum Error {
     Changed,
     #[error("the session has ended; sign in again")]
     AccountGone,
+    #[error("the session has ended; sign in again")]
+    SessionEnded(Option<EndCause>),
+    #[error("the address of this account was to be changed often enough for now; wait as told")]
+    TooManyChanges(Exceeded),
     #[error("{0}")]
     Capacity(#[from] Full),
     #[error("the database failed")]
@@ -52,14 +57,16 @@ impl Fault for Error {
         match self {
             Self::PasswordRejected(_) => (Code::InvalidArgument, ErrorReason::PasswordRejected),
             Self::WrongPassword => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
-            Self::TooManyTries { .. } | Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
+            Self::TooManyTries { .. } | Self::TooManyLetters(_) | Self::TooManyChanges(_) => {
+                (Code::ResourceExhausted, ErrorReason::RateLimited)
+            }
             Self::TokenInvalid => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
             Self::AttemptsExhausted => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
             Self::FactorWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::Factor(error) => error.class(),
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
-            Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
+            Self::AccountGone | Self::SessionEnded(_) => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
             Self::Database(error) => fault::database(error),
         }
@@ -72,10 +79,11 @@ impl Fault for Error {
             Self::TooManyTries { limit, .. } => {
                 HashMap::from([("scope".to_owned(), SCOPE.to_owned()), ("limit".to_owned(), limit.to_string())])
             }
-            Self::TooManyLetters(exceeded) => exceeded.facts(),
+            Self::TooManyLetters(exceeded) | Self::TooManyChanges(exceeded) => exceeded.facts(),
             Self::FactorWanted { methods } => step_up(methods).facts(),
             Self::Factor(error) => error.facts(),
             Self::AccountGone => fact("cause", "account_deleted"),
+            Self::SessionEnded(cause) => fact("cause", &cause.map_or_else(String::new, |cause| cause.to_string())),
             _ => HashMap::new(),
         }
     }
@@ -92,7 +100,7 @@ impl Fault for Error {
                 details.add_quota_failure_violation(SCOPE, format!("at most {limit} in the window"));
                 details.set_retry_info(Some(*retry_after));
             }
-            Self::TooManyLetters(exceeded) => exceeded.describe(details),
+            Self::TooManyLetters(exceeded) | Self::TooManyChanges(exceeded) => exceeded.describe(details),
             Self::Capacity(full) => {
                 details.set_retry_info(Some(full.retry_after));
             }

@@ -12,8 +12,20 @@ use crate::{
     kernel::ids::{AccountId, AuditId, SessionId},
 };
 
-/// How actions that concern the safety of an account begin: words of the OWASP logging vocabulary.
-const WORDS: [&str; 6] = ["authn_", "authz_", "user_", "privilege_", "session_", "impersonation_"];
+/// How actions that concern the safety of an account begin: words of the OWASP logging vocabulary, and ours.
+const WORDS: [&str; 11] = [
+    "authn_",
+    "authz_",
+    "user_",
+    "privilege_",
+    "session_",
+    "impersonation_",
+    "factor_",
+    "recovery_codes_",
+    "device_",
+    "data_export_",
+    "account_reinstated",
+];
 
 /// An event, and the device it happened on.
 pub struct Seen {
@@ -24,10 +36,10 @@ pub struct Seen {
     pub device_name: String,
 }
 
-/// Events that an account did or that happened to it, newest first, older than `before`.
+/// Events that happened to an account or to what is its own, newest first, older than `before`.
 pub async fn list(app: &App, account: AccountId, before: AuditId, limit: u64) -> Result<Vec<Seen>, DbErr> {
     let mut rows = store::list_events(&app.db, account, Side::Subject, &WORDS, before, limit).await?;
-    rows.extend(store::list_events(&app.db, account, Side::Actor, &WORDS, before, limit).await?);
+    rows.extend(store::list_events(&app.db, account, Side::Person, &WORDS, before, limit).await?);
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
 

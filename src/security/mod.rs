@@ -6,7 +6,8 @@
 //! - opening a link spends nothing, and each link and code is spent once;
 //! - a new password, a new address and a change taken back end the sessions that they should, in the same transaction;
 //! - a wrong current password counts as a guess;
-//! - every such change is told to the owner, with a link that takes it back.
+//! - every such change is told to the owner, with a link that takes it back;
+//! - whatever changes an account holds its row first, so that changes follow each other and none waits in a circle.
 //!
 //! Also the gRPC face of [`crate::accounts`], because it stands above everything that such a change touches. Second
 //! factors have a service of their own.
@@ -15,6 +16,7 @@ mod email;
 mod error;
 mod events;
 mod jobs;
+mod opening;
 pub mod page;
 mod password;
 mod proofs;

@@ -1,4 +1,4 @@
-//! The pages behind the links of letters about an account's safety.
+//! The pages behind the links of letters about an account: its opening and its safety.
 //!
 //! Opening one spends nothing: mail scanners open links. Only its button does, by a POST.
 
@@ -16,11 +16,16 @@ use serde::Deserialize;
 use super::{
     Error,
     email::{self, Progress},
+    opening,
     reset::{self, Reset, Second},
     undo,
 };
 use crate::{
-    accounts::proof::{Shown, link_digest},
+    accounts::{
+        self,
+        password::MAX_TYPED,
+        proof::{Shown, link_digest},
+    },
     app::App,
     factors::wire as factor,
     kernel::{Facts, Password},
@@ -28,9 +33,10 @@ use crate::{
     rpc::{Fault, Fields, fault},
 };
 
-/// `/reset`, `/email` and `/undo`, each with GET and POST.
+/// `/verify`, `/reset`, `/email` and `/undo`, each with GET and POST.
 pub fn router(app: App) -> Router {
     Router::new()
+        .route("/verify", get(ask_verification).post(verify))
         .route("/reset", get(ask_password).post(set_password))
         .route("/email", get(ask_email).post(confirm_email))
         .route("/undo", get(ask_undo).post(undo_change))
@@ -44,6 +50,15 @@ struct Link {
 }
 
 #[derive(Deserialize)]
+struct Verification {
+    #[serde(default)]
+    token: String,
+    /// Only where the address was registered more than once.
+    #[serde(default)]
+    password: String,
+}
+
+#[derive(Deserialize)]
 struct NewPassword {
     #[serde(default)]
     token: String,
@@ -52,6 +67,48 @@ struct NewPassword {
     /// Of an authenticator app, or a recovery code; most accounts want none.
     #[serde(default)]
     code: String,
+}
+
+async fn ask_verification(Query(link): Query<Link>) -> Response {
+    let text = "Press the button to confirm that this address is yours.";
+    ask("Confirm your e-mail address", text, "/verify", &link.token, "Confirm the address")
+}
+
+async fn verify(
+    State(app): State<App>,
+    Extension(facts): Extension<Facts>,
+    Form(given): Form<Verification>,
+) -> Response {
+    let shown = Shown::Link(link_digest(&given.token));
+    let password = Some(&given.password).filter(|typed| !typed.is_empty() && typed.len() <= MAX_TYPED);
+    let password = password.map(|typed| Password::new(typed));
+    match on_its_own(async move { opening::verify(&app, &facts, shown, password.as_ref(), &()).await }).await {
+        Ok(_) => {
+            let text = "<p>Your account is ready. You can sign in now.</p>";
+            page(StatusCode::OK, "Your address is confirmed", text)
+        }
+        Err(Some(accounts::Error::PasswordWanted)) => {
+            page(StatusCode::FORBIDDEN, "Your password is wanted too", &verification_form(&given))
+        }
+        Err(Some(accounts::Error::TokenInvalid | accounts::Error::AttemptsExhausted)) => spent(
+            "It was used before, or is too old. Ask for a new letter in the app; if you confirmed already, just sign in.",
+        ),
+        Err(error) => failed(error),
+    }
+}
+
+fn verification_form(given: &Verification) -> String {
+    let why =
+        if given.password.is_empty() { "" } else { "<p role=\"alert\">This is not the password of this letter.</p>" };
+    format!(
+        "<form method=\"post\" action=\"/verify\">{why}\
+         <p>This address was registered more than once, perhaps by somebody else. Type the password that you chose. If \
+         it does not fit, this letter is not yours: try another one.</p>\
+         <p><label for=\"password\">Password</label><br>\
+         <input id=\"password\" type=\"password\" name=\"password\" autocomplete=\"current-password\" required></p>\
+         <input type=\"hidden\" name=\"token\" value=\"{}\"><button type=\"submit\">Confirm the address</button></form>",
+        escaped(&given.token)
+    )
 }
 
 async fn ask_password(Query(link): Query<Link>) -> Response {
@@ -155,9 +212,9 @@ async fn undo_change(State(app): State<App>, Extension(facts): Extension<Facts>,
 }
 
 /// Runs on a task of its own, as every handler that opens a transaction. `Err(None)` if the task did not finish.
-async fn on_its_own<T: Send + 'static>(
-    act: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Option<Error>> {
+async fn on_its_own<T: Send + 'static, E: Send + 'static>(
+    act: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, Option<E>> {
     match tokio::spawn(act).await {
         Ok(done) => done.map_err(Some),
         Err(_) => Err(None),
@@ -169,10 +226,13 @@ fn refusal(error: Option<Error>) -> Response {
         Some(Error::TokenInvalid | Error::AttemptsExhausted) => {
             spent("It was used before, is too old, or a newer letter has replaced it.")
         }
-        Some(error) => {
-            tracing::error!(error = fault::causes(&error), "a page of a letter failed");
-            unavailable()
-        }
-        None => unavailable(),
+        error => failed(error),
     }
+}
+
+fn failed(error: Option<impl std::error::Error>) -> Response {
+    if let Some(error) = error {
+        tracing::error!(error = fault::causes(&error), "a page of a letter failed");
+    }
+    unavailable()
 }

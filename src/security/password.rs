@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, store};
+use super::{Error, proofs, store};
 use crate::{
     accounts::{
         self, Change,
@@ -42,6 +42,11 @@ pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Re
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
     let ended = replace(&tx, app, &account, hash, Which::AllBut(caller.session), now).await?;
+    // The account's row is held now: a session that was ended while the password was hashed sets none.
+    let session = sessions::find_of(&tx, account.id, caller.session).await?;
+    if session.as_ref().is_none_or(|session| session.ended_at.is_some()) {
+        return Err(Error::SessionEnded(session.and_then(|session| session.end_cause)));
+    }
     let actor = Principal::Account(caller.account);
     let event = audit::Event::new(actor, "authn_password_change", "account", account.id)
         .with(serde_json::json!({ "ended": ended }));
@@ -90,12 +95,12 @@ pub async fn replace(
         return Err(Error::Changed);
     }
     let ended = sessions::end(tx, app, account.id, which, EndCause::PasswordChanged, now).await?;
-    store::update_all_void(tx, account.id, now).await?;
+    proofs::void_all(tx, account.id, now).await?;
     // Guesses at the old password are void, and so is the trust in devices that were given with it.
     sessions::password_reset(tx, app, account.id).await?;
     sessions::devices::distrust(tx, account.id).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::PasswordChanged).await?;
     let key = format!("password_changed/{}/{}", account.id, now.micros());
-    notifications::post(tx, app, &key, &account.email, &Letter::PasswordChanged { undo }).await?;
+    notifications::post(tx, app, &key, account, &Letter::PasswordChanged { undo }).await?;
     Ok(ended.len())
 }

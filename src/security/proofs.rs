@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{Error, store};
 use crate::{
     accounts::proof::{CODE_LIFE, CODE_TRIES, Proof, Shown, code_mac},
     app::App,
+    db::WriteTx,
     entity::mail_proof::{Model, Purpose, State},
     kernel::{
         Timestamp,
@@ -42,6 +44,20 @@ pub fn row(
     }
 }
 
+/// Everything of an account that waits for a letter to be answered is void.
+pub async fn void_all(tx: &WriteTx, account: AccountId, now: Timestamp) -> Result<(), DbErr> {
+    let all = [Purpose::ResetPassword, Purpose::ChangeEmailOld, Purpose::ChangeEmailNew];
+    store::update_proofs_void(tx, account, &all, now).await?;
+    store::update_changes_void(tx, account, now).await
+}
+
+/// A change of address that waits is void, with its letters.
+pub async fn void_changes(tx: &WriteTx, account: AccountId, now: Timestamp) -> Result<(), DbErr> {
+    let both = [Purpose::ChangeEmailOld, Purpose::ChangeEmailNew];
+    store::update_proofs_void(tx, account, &both, now).await?;
+    store::update_changes_void(tx, account, now).await
+}
+
 /// The proof that somebody shows, if it is one of these purposes and can still be spent. Spends nothing but, for a code,
 /// a try.
 pub async fn find<Flow: Into<Uuid> + Send>(
@@ -57,13 +73,14 @@ pub async fn find<Flow: Into<Uuid> + Send>(
     found.filter(|row| row.state == State::Pending && purposes.contains(&row.purpose)).ok_or(Error::TokenInvalid)
 }
 
-/// A try is counted, durably, before the code is looked at.
+/// A try is counted, durably, before the code is looked at, whatever became of the flow: how soon the tries are used up
+/// does not tell whether anybody got a letter.
 async fn by_code(app: &App, flow: Uuid, code: &str, now: Timestamp) -> Result<Option<Model>, Error> {
     let counted = store::update_counted_try(&app.db, flow, CODE_TRIES).await?;
     let rows = store::list_of_flow(&app.db, flow).await?;
-    if !counted && rows.iter().any(|row| row.state == State::Pending) {
+    if !counted && !rows.is_empty() {
         return Err(Error::AttemptsExhausted);
     }
     let right = |row: &Model| row.code_expires_at > now && row.code_mac == code_mac(app, row.id, code);
-    Ok(rows.into_iter().find(|row| counted && right(row)))
+    Ok(rows.into_iter().find(right))
 }

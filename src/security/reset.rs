@@ -95,7 +95,7 @@ pub async fn send(tx: &WriteTx, app: &App, account: &account::Model) -> Result<(
 async fn post(tx: &WriteTx, app: &App, account: &account::Model, id: ProofId, proof: &Proof) -> Result<(), DbErr> {
     store::update_resets_void(tx, account.id, id, app.clock.now()).await?;
     let letter = Letter::ResetPassword { link: proof.link(app, "reset"), code: proof.spaced_code() };
-    notifications::post(tx, app, &format!("reset/{id}"), &account.email, &letter).await
+    notifications::post(tx, app, &format!("reset/{id}"), account, &letter).await
 }
 
 /// A second factor, shown beside the letter's proof.
@@ -127,6 +127,7 @@ pub async fn complete(app: &App, facts: &Facts, asked: Reset, once: &impl Record
 
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
+    accounts::hold(&tx, account.id).await?;
     if !store::update_spent(&tx, proof.id, now).await? {
         return Err(Error::TokenInvalid);
     }

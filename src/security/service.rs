@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     email::{self, Progress},
-    events, password, reset, undo, wire,
+    events, opening, password, reset, undo, wire,
 };
 use crate::{
     accounts::{self, proof::RESEND_AFTER, registration, wire as account},
@@ -34,8 +34,27 @@ impl AccountRpc {
     }
 
     /// Wants a solved challenge, if there were many such calls. Within the act, so that a repeat needs no other.
-    async fn challenge(&self, wanted: bool, solution: Option<&Solution>) -> Result<(), Status> {
-        if wanted { Ok(challenges::require(&self.app, solution, Level::default()).await?) } else { Ok(()) }
+    async fn challenge<E>(&self, wanted: bool, solution: Option<&Solution>) -> Result<(), Refused<E>> {
+        if !wanted {
+            return Ok(());
+        }
+        challenges::require(&self.app, solution, Level::default()).await.map_err(Refused::Challenge)
+    }
+}
+
+/// Why an act was refused that may want a challenge. It becomes a status, and a line in the log, only when there is no
+/// first reply to give instead.
+enum Refused<E> {
+    Challenge(challenges::Error),
+    Act(E),
+}
+
+impl<E: Into<Status>> From<Refused<E>> for Status {
+    fn from(refused: Refused<E>) -> Self {
+        match refused {
+            Refused::Challenge(error) => error.into(),
+            Refused::Act(error) => error.into(),
+        }
     }
 }
 
@@ -52,7 +71,7 @@ impl AccountService for AccountRpc {
         })?;
         let register = async {
             self.challenge(wanted, new.solution.as_ref()).await?;
-            registration::register(&self.app, &facts, new, &once).await.map_err(Status::from)
+            registration::register(&self.app, &facts, new, &once).await.map_err(Refused::Act)
         };
         once.run(&self.app.db, register).await
     }
@@ -63,12 +82,12 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<pb::VerifyEmailResponse>, Status> {
         let facts = rpc::facts(&request);
         let message = request.get_ref();
-        let proof = account::verification(message)?;
+        let (shown, password) = account::verification(message)?;
         let once = self
             .app
             .repeats
             .of(None, message, |account: &Model| pb::VerifyEmailResponse { account: Some(account::proto(account)) })?;
-        once.run(&self.app.db, registration::verify(&self.app, &facts, proof, &once)).await
+        once.run(&self.app.db, opening::verify(&self.app, &facts, shown, password.as_ref(), &once)).await
     }
 
     async fn resend_verification(
@@ -136,7 +155,7 @@ impl AccountService for AccountRpc {
         })?;
         let start = async {
             self.challenge(wanted, solution.as_ref()).await?;
-            reset::start(&self.app, &facts, email, &once).await.map_err(Status::from)
+            reset::start(&self.app, &facts, email, &once).await.map_err(Refused::Act)
         };
         once.run(&self.app.db, start).await
     }

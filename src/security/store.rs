@@ -39,12 +39,11 @@ pub async fn list_of_flow(db: &impl ConnectionTrait, flow: Uuid) -> Result<Vec<M
     Entity::find().filter(Column::FlowId.eq(flow)).all(db).await
 }
 
-/// Counts a try at the codes of a flow. `false` if none is left, or the flow is over.
+/// Counts a try at the codes of a flow. `false` if none is left, or there is no such flow.
 pub async fn update_counted_try(db: &Db, flow: Uuid, most: i64) -> Result<bool, DbErr> {
     let counted = Entity::update_many()
         .col_expr(Column::CodeAttempts, Expr::col(Column::CodeAttempts).add(1))
         .filter(Column::FlowId.eq(flow))
-        .filter(Column::State.eq(State::Pending))
         .filter(Column::CodeAttempts.lt(most))
         .exec(&db.write_one())
         .await?;
@@ -107,15 +106,26 @@ pub async fn update_resets_void(tx: &WriteTx, account: AccountId, than: ProofId,
         .map(drop)
 }
 
-/// Voids everything of an account that waits for a letter to be answered.
-pub async fn update_all_void(tx: &WriteTx, account: AccountId, now: Timestamp) -> Result<(), DbErr> {
+/// Voids what waits for a letter of one of these purposes to be answered.
+pub async fn update_proofs_void(
+    tx: &WriteTx,
+    account: AccountId,
+    purposes: &[Purpose],
+    now: Timestamp,
+) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::State, Expr::value(State::Void.to_value()))
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::AccountId.eq(account))
+        .filter(Column::Purpose.is_in(purposes.iter().copied()))
         .filter(Column::State.eq(State::Pending))
         .exec(tx)
-        .await?;
+        .await
+        .map(drop)
+}
+
+/// Voids the changes of address that wait.
+pub async fn update_changes_void(tx: &WriteTx, account: AccountId, now: Timestamp) -> Result<(), DbErr> {
     email_change::Entity::update_many()
         .col_expr(email_change::Column::State, Expr::value(email_change::State::Void.to_value()))
         .col_expr(email_change::Column::UpdatedAt, Expr::value(now))
@@ -201,8 +211,8 @@ pub async fn delete_stale(db: &Db, horizon: Timestamp) -> Result<(), DbErr> {
 pub enum Side {
     /// Those that happened to an account.
     Subject,
-    /// Those that it did, but to accounts: its own are on the other side, and others' are theirs.
-    Actor,
+    /// Those that concern it and happened to something of its own: a session, a device, a factor.
+    Person,
 }
 
 /// Events of an account whose action begins with one of `words`, newest first: one walk along an index.
@@ -217,7 +227,7 @@ pub async fn list_events(
     use audit_event::Column as C;
     let whose = match side {
         Side::Subject => C::SubjectId.eq(Uuid::from(account)).into_condition(),
-        Side::Actor => C::ActorId.eq(account).and(C::SubjectKind.ne("account")).into_condition(),
+        Side::Person => C::PersonId.eq(Uuid::from(account)).and(C::SubjectKind.ne("account")).into_condition(),
     };
     let about = words.iter().fold(sea_orm::Condition::any(), |any, word| any.add(C::Action.starts_with(*word)));
     audit_event::Entity::find()

@@ -1,6 +1,6 @@
 //! «It was not me»: taking back a change by the link of its letter.
 
-use super::{Error, reset, store};
+use super::{Error, proofs, reset};
 use crate::{
     accounts::{self, Change, Undone},
     app::App,
@@ -27,11 +27,12 @@ pub async fn undo(app: &App, facts: &Facts, token: Digest, once: &impl Record<Ou
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
     let Undone { account, changes } = accounts::take_undo(&tx, app, token).await?.ok_or(Error::TokenInvalid)?;
-    let account = accounts::find(&tx, account).await?.filter(|found| can_be_mended(found, &changes));
-    let account = account.ok_or(Error::TokenInvalid)?;
+    if !can_be_mended(&account, &changes) {
+        return Err(Error::TokenInvalid);
+    }
     let ended = sessions::end(&tx, app, account.id, Which::All, EndCause::Undone, now).await?;
     sessions::devices::forget_all(&tx, app, account.id).await?;
-    store::update_all_void(&tx, account.id, now).await?;
+    proofs::void_all(&tx, account.id, now).await?;
     // A stranger may stand between the password and the factor.
     factors::void_flows(&tx, account.id).await?;
     let mut mended = Mended { account, mailbox_is_theirs: true };
@@ -107,12 +108,18 @@ async fn bring_back_address(tx: &WriteTx, app: &App, mended: &mut Mended, former
 }
 
 /// Where an intruder may know the password, it works no more, and a reset letter goes to the owner's mailbox. A copied
-/// token alone tells nobody the password.
+/// token alone tells nobody the password; and whoever keeps an account that was to be deleted signs in as before.
+///
+/// No password has the new hash, so nothing that was decided on the old one goes through later.
 async fn close_password(tx: &WriteTx, app: &App, mended: &Mended, changes: &[Change]) -> Result<bool, Error> {
-    if changes.iter().all(|change| matches!(change, Change::SessionReused)) {
+    if changes.iter().all(|change| matches!(change, Change::SessionReused | Change::DeletionStarted)) {
         return Ok(false);
     }
-    sessions::turn_password_off(tx, app, mended.account.id).await?;
+    let (account, now) = (&mended.account, app.clock.now());
+    if !accounts::update_password(tx, account.id, &account.password_hash, app.hasher.unusable(), now).await? {
+        return Err(Error::Changed);
+    }
+    sessions::turn_password_off(tx, app, account.id).await?;
     if mended.mailbox_is_theirs {
         reset::send(tx, app, &mended.account).await?;
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     accounts::{
         Change,
-        password::{MAX_LENGTH, MIN_LENGTH, MIN_SCORE, STAFF_MIN_LENGTH, Why},
+        password::{MAX_LENGTH, MAX_TYPED, MIN_LENGTH, MIN_SCORE, STAFF_MIN_LENGTH, Why},
         proof::{Shown, link_digest},
         wire::shown,
     },
@@ -27,12 +27,9 @@ use crate::{
     rpc::{Fields, convert},
 };
 
-/// Longer than any accepted password: floods are not hashed.
-const MAX_TYPED_PASSWORD: usize = 1024;
-
 fn password(fields: &mut Fields, path: &str, typed: &str) -> Password {
     fields.expect(!typed.is_empty(), path, "must not be empty");
-    fields.expect(typed.len() <= MAX_TYPED_PASSWORD, path, "is longer than any password here");
+    fields.expect(typed.len() <= MAX_TYPED, path, "is longer than any password here");
     Password::new(typed)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
+use axum::{Router, routing::get};
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
@@ -11,7 +11,6 @@ use tower::{ServiceBuilder, layer::layer_fn};
 
 use super::{app_links, guard::ContentTypeGuard, health::Health, http, info::ServerRpc};
 use crate::{
-    accounts,
     admin::AdminRpc,
     app::App,
     applications::ApplicationRpc,
@@ -19,6 +18,7 @@ use crate::{
     audit::AuditRpc,
     enrolment::FactorRpc,
     limits::Calls,
+    pages,
     pb::{
         DESCRIPTORS, account_service_server::AccountServiceServer, admin_service_server::AdminServiceServer,
         application_service_server::ApplicationServiceServer, artist_service_server::ArtistServiceServer,
@@ -52,12 +52,10 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(GrpcWebLayer::new())
         .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
         .service(grpc_services(app, health)?.prepare());
-    let pages = Router::new()
-        .merge(accounts::page::router(app.clone()))
-        .merge(security::page::router(app.clone()))
-        .merge(sessions::page::router(app.clone()));
+    let letters = Router::new().merge(security::page::router(app.clone())).merge(sessions::page::router(app.clone()));
     let routes = Router::new()
-        .merge(http::limited(pages, calls))
+        .route("/", get(async || pages::home()))
+        .merge(http::limited(letters, calls))
         .merge(storage::http::router(app.clone()))
         .merge(app_links::router(&app.config.apps))
         .fallback_service(grpc);

@@ -117,7 +117,7 @@ pub async fn tell(tx: &WriteTx, app: &App, account: &account::Model, session: &s
         at: in_words(session.created_at),
         undo,
     };
-    notifications::post(tx, app, &format!("new_device/{}", session.id), &account.email, &letter).await?;
+    notifications::post(tx, app, &format!("new_device/{}", session.id), account, &letter).await?;
     Ok(())
 }
 

@@ -160,7 +160,7 @@ async fn tell_of_end(tx: &WriteTx, app: &App, account: &account::Model, at: Time
     if upsert(tx, row, Some(Condition::all().add(still_on))).await? {
         let letter = Letter::LoginLocked { until_reset: true, unlock: None };
         let key = format!("password_off/{}/{}", account.id, at.micros());
-        notifications::post(tx, app, &key, &account.email, &letter).await?;
+        notifications::post(tx, app, &key, account, &letter).await?;
         write_lock(tx, app, account, serde_json::json!({ "until": "reset" })).await?;
     }
     Ok(())
@@ -187,7 +187,7 @@ async fn tell_of_lock(
         let letter = Letter::LoginLocked { until_reset: false, unlock };
         let class = device.map_or_else(|| "strangers".to_owned(), |device| device.to_string());
         let key = format!("login_locked/{}/{class}/{}", account.id, at.micros());
-        notifications::post(tx, app, &key, &account.email, &letter).await?;
+        notifications::post(tx, app, &key, account, &letter).await?;
         write_lock(tx, app, account, serde_json::json!({ "known_device": device.is_some() })).await?;
     }
     Ok(())
@@ -197,7 +197,7 @@ async fn tell_of_lock(
 async fn forget_device(tx: &WriteTx, app: &App, account: &account::Model, device: DeviceId) -> Result<(), Error> {
     let which = device_store::Which::This(device);
     if device_store::update_forgotten(tx, account.id, which, app.clock.now()).await? > 0 {
-        let event = audit::Event::new(Principal::System, "device_forgotten", "device", device);
+        let event = audit::Event::new(Principal::System, "device_forgotten", "device", device).about(account.id);
         audit::write(tx, app, None, event).await?;
     }
     Ok(())

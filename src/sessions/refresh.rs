@@ -150,7 +150,7 @@ async fn end_copied(
         audit::write(&tx, app, Some(facts), event).await?;
         let undo = accounts::undo_link(&tx, app, account.id, &accounts::Change::SessionReused).await?;
         let letter = Letter::SessionReused { device_name: session.device_name.clone(), undo };
-        notifications::post(&tx, app, &format!("session_reused/{}", session.id), &account.email, &letter).await?;
+        notifications::post(&tx, app, &format!("session_reused/{}", session.id), account, &letter).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -75,9 +75,13 @@ impl Hasher {
         };
         let pool = Pool::new(permits, dice.clone());
         let mut hasher = Self { params, peppers: Arc::new(peppers), pool, dummy: StoredHash::from_phc(""), dice };
-        // No password has this hash: its output is random. Comparing with it costs what any comparison costs.
-        hasher.dummy = phc(&hasher.params, &hasher.dice.bytes::<SALT_BYTES>(), &hasher.dice.bytes());
+        hasher.dummy = hasher.unusable();
         hasher
+    }
+
+    /// A hash that no password has: its output is random. Comparing with it costs what any comparison costs.
+    pub fn unusable(&self) -> StoredHash {
+        phc(&self.params, &self.dice.bytes::<SALT_BYTES>(), &self.dice.bytes())
     }
 
     /// Hashes a password for storing.

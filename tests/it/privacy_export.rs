@@ -77,6 +77,7 @@ async fn an_export_has_everything_and_nothing_of_others() {
                 "account",
                 "session",
                 "login_attempt",
+                "login_guard",
                 "registration",
                 "letter",
                 "artist",

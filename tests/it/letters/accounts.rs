@@ -72,7 +72,7 @@ fn a_known_address_is_told_that_it_has_an_account() {
     If it was you, sign in as usual:
     https://backline.test/page?token=abc
 
-    If you have forgotten your password, choose a new one on the same page.
+    If you have forgotten your password, choose a new one where you sign in.
 
     You get this letter because your address was entered on our registration
     form. If it was not you, do nothing.
@@ -82,7 +82,7 @@ fn a_known_address_is_told_that_it_has_an_account() {
     <p>If it was you, sign in as usual:</p>
     <p><a href="https:&#x2f;&#x2f;backline.test&#x2f;page?token=abc" class="button" style="display:inline-block;padding:12px 20px;background:#1a4fd0;color:#ffffff;border-radius:6px">Sign in</a></p>
     <p class="address" style="font-size:14px;word-break:break-all;color:#555555">The same address, to copy: https:&#x2f;&#x2f;backline.test&#x2f;page?token=abc</p>
-    <p>If you have forgotten your password, choose a new one on the same page.</p>
+    <p>If you have forgotten your password, choose a new one where you sign in.</p>
 
     <p class="why" style="margin-top:32px;font-size:14px;color:#555555">You get this letter because your address was entered on our registration form. If it was not you, do nothing.</p>
     "#);

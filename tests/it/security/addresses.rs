@@ -159,3 +159,110 @@ async fn two_confirmations_at_once_change_the_address() {
     assert_eq!(ana.whoami().await.unwrap().email, "ana.new@example.org");
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn a_change_of_address_leaves_a_reset_alone() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    ask_reset(&world, &ana.email).await;
+    let reset = world.newest_letter_to(&ana.email).await;
+    let stranger = ana.on_another_device("Stolen").await;
+    ask_address(&stranger, "thief@example.org").await.unwrap();
+    let thiefs = world.newest_letter_to("thief@example.org").await;
+    reset_by_token(&world, reset.token(), NEW).await.unwrap();
+    // The new password voids the change: nobody confirms it now.
+    assert_eq!(press(&world, "/email", &[("token", thiefs.token())]).await.status, 400);
+    world.login(&ana.email, NEW).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn an_account_begins_only_so_many_changes_of_address() {
+    let world = World::with(&[("limits.email_changes_per_hour", "2")]).await;
+    let (ana, eva) = (world.account("ana").await, world.account("eva").await);
+    for number in 0..2 {
+        ask_address(&ana, &format!("stranger{number}@example.org")).await.unwrap();
+    }
+    let refused = ask_address(&ana, "stranger2@example.org").await.unwrap_err();
+    assert_reason(&refused, Code::ResourceExhausted, ErrorReason::RateLimited);
+    assert_eq!(fact(&refused, "scope").as_deref(), Some("email_changes"));
+    assert!(details(&refused).retry_info().is_some() && details(&refused).quota_failure().is_some());
+    // From another device as little; other people have nothing to do with it.
+    ask_address(&ana.on_another_device("Phone").await, "stranger2@example.org").await.unwrap_err();
+    ask_address(&eva, "eva.new@example.org").await.unwrap();
+    world.run_jobs().await;
+    assert_eq!(world.letters_to("stranger2@example.org").len(), 0);
+    world.advance(Duration::from_mins(62));
+    let ana = world.login(&ana.email, PASSWORD).await.unwrap();
+    ask_address(&ana, "stranger2@example.org").await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn what_was_guessed_at_an_address_before_does_not_lock_out_whoever_moves_there() {
+    let settings = [("guessing.off_after", "10"), ("guessing.network_challenge_all_after", "9999")];
+    let world = World::with(&settings).await;
+    let stranger = guests::caller_from(&world, guests::address(0));
+    for _ in 0..10 {
+        world.advance(Duration::from_mins(6));
+        stranger.fail("ana.new@example.org", "", 1).await;
+    }
+    let ana = world.account("ana").await;
+    move_to(&world, &ana, "ana.new@example.org").await;
+    world.login("ana.new@example.org", PASSWORD).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn one_request_id_is_for_one_new_address() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let ask = async |new_email: &str, request_id: String| {
+        let request = pb::StartEmailChangeRequest { new_email: new_email.into(), request_id };
+        ana.accounts().start_email_change(request).await
+    };
+    ask("ana.new@example.org", request_id(1)).await.unwrap();
+    let refused = ask("ana.other@example.org", request_id(1)).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::RequestIdReused);
+    world.run_jobs().await;
+    assert_eq!(world.letters_to("ana.other@example.org").len(), 0);
+}
+
+#[tokio::test]
+async fn links_confirm_for_half_an_hour_and_codes_for_ten_minutes() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let change_id = ask_address(&ana, "ana.new@example.org").await.unwrap();
+    let (old, new) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to("ana.new@example.org").await);
+    world.advance(Duration::from_mins(10));
+    let request = pb::ConfirmEmailChangeRequest { change_id, code: old.code().into(), ..Default::default() };
+    assert_spent(&ana.accounts().confirm_email_change(request).await.unwrap_err());
+    world.advance(Duration::from_mins(19));
+    assert_eq!(press(&world, "/email", &[("token", old.token())]).await.status, 200);
+    world.advance(Duration::from_mins(1));
+    assert_eq!(press(&world, "/email", &[("token", new.token())]).await.status, 400);
+    world.login(&ana.email, PASSWORD).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_suspended_owner_s_mailboxes_still_confirm_and_open_nothing() {
+    let world = World::start().await;
+    let (sam, ana) = (world.admin("sam").await, world.account("ana").await);
+    ask_address(&ana, "ana.new@example.org").await.unwrap();
+    let (old, new) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to("ana.new@example.org").await);
+    let suspend = pb::SuspendAccountRequest {
+        account_id: ana.account_id().into(),
+        reason: "A test.".into(),
+        ..Default::default()
+    };
+    sam.admin().suspend_account(suspend).await.unwrap();
+    let refused = confirm_address(&ana, old.token()).await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::SessionRevoked);
+    for letter in [&old, &new] {
+        assert_eq!(press(&world, "/email", &[("token", letter.token())]).await.status, 200);
+    }
+    let refused = world.login("ana.new@example.org", PASSWORD).await.err().unwrap();
+    assert_reason(&refused, Code::PermissionDenied, ErrorReason::AccountSuspended);
+    world.run_jobs().await;
+}

@@ -80,3 +80,44 @@ async fn a_list_of_events_takes_only_its_own_tokens() {
     let refused = ana.accounts().list_security_events(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["page_size"]);
 }
+
+#[tokio::test]
+async fn factors_exports_devices_and_copied_tokens_are_among_them_and_others_see_none() {
+    let world = World::start().await;
+    let (ana, eva) = (world.account("ana").await, world.account("eva").await);
+    let step = std::time::Duration::from_mins(1);
+    let old = ana.refresh_token();
+    ana.refresh().await.unwrap();
+    ana.whoami().await.unwrap();
+    world.advance(step);
+    ana.refresh_with(&old).await.unwrap_err();
+    world.run_jobs().await;
+
+    world.advance(step);
+    let ana = world.login(&ana.email, PASSWORD).await.unwrap();
+    ana.remember(&ana.email).await;
+    ana.accounts().start_data_export(pb::StartDataExportRequest::default()).await.unwrap();
+    world.run_jobs().await;
+    let devices = ana.sessions().list_devices(pb::ListDevicesRequest::default()).await.unwrap().into_inner();
+    let forget = pb::ForgetDeviceRequest { device_id: devices.devices[0].device_id.clone(), ..Default::default() };
+    ana.sessions().forget_device(forget).await.unwrap();
+    ana.add_app(&world).await;
+    world.run_jobs().await;
+
+    let listed = page(&ana, 0, "").await.security_events;
+    let told: Vec<_> = listed.iter().map(|event| (event.action.as_str(), event.actor())).collect();
+    for expected in [
+        ("authn_token_reuse", pb::SecurityActor::Anonymous),
+        ("data_export_started", pb::SecurityActor::Owner),
+        ("data_export_ready", pb::SecurityActor::System),
+        ("device_forgotten", pb::SecurityActor::Owner),
+        ("factor_added", pb::SecurityActor::Owner),
+    ] {
+        assert!(told.contains(&expected), "{expected:?} is not in {told:?}");
+    }
+    let mut ids: Vec<_> = listed.iter().map(|event| &event.security_event_id).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), listed.len(), "none twice");
+    let evas = page(&eva, 0, "").await.security_events;
+    assert!(evas.iter().all(|event| ["user_created", "authn_login_success"].contains(&event.action.as_str())));
+}

@@ -1,15 +1,16 @@
 //! The safety of an account: new passwords, new addresses, and taking them back.
 
 mod addresses;
+mod deletions;
 mod events;
 mod passwords;
 mod resets;
 mod undoing;
 
-use backline::{entity::account, kernel::ids::AccountId};
+use backline::{entity::account, kernel::ids::AccountId, sessions};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
-use crate::harness::*;
+use crate::harness::{guests, *};
 
 /// Another good password.
 const NEW: &str = "nine slow clouds above the harbour";

@@ -135,3 +135,36 @@ async fn a_list_of_breached_passwords_is_replaced_while_the_server_runs() {
     change_password(&ana, PASSWORD, "violet submarines sing").await.unwrap();
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn a_session_that_was_ended_elsewhere_sets_no_password() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let stolen = ana.on_another_device("Stolen").await;
+    let (second, channel) = world.second_server().await;
+    let there = stolen.through(channel);
+    there.whoami().await.unwrap();
+    let revoke = pb::RevokeSessionRequest { session_id: stolen.session_id().to_owned() };
+    ana.sessions().revoke_session(revoke).await.unwrap();
+    // The other instance hears of it within two seconds; the password is not changed even before that.
+    let refused = change_password(&there, PASSWORD, NEW).await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::SessionRevoked);
+    assert_eq!(fact(&refused, "cause").as_deref(), Some("revoked"));
+    world.login(&ana.email, PASSWORD).await.unwrap();
+    world.run_jobs().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn request_ids_of_new_passwords_are_uuids() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let request = pb::ChangePasswordRequest {
+        current_password: PASSWORD.into(),
+        new_password: NEW.into(),
+        request_id: "not-a-uuid".into(),
+    };
+    let refused = ana.accounts().change_password(request).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
+    assert_eq!(violations(&refused), ["request_id"]);
+}

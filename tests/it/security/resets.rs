@@ -198,3 +198,102 @@ async fn repeated_resets_give_the_first_reply() {
     }
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn the_last_try_at_a_code_does_not_tell_whether_anybody_got_a_letter() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let mut resets = Vec::new();
+    for email in [ana.email.as_str(), "nobody@example.org"] {
+        // The second letter within a minute is none: its reset is void, if there is anybody to write to.
+        let first = ask_reset(&world, email).await;
+        world.run_jobs().await;
+        resets.push((first, ask_reset(&world, email).await));
+        world.run_jobs().await;
+    }
+    let (known, unknown) = (&resets[0], &resets[1]);
+    for (known, unknown) in [(&known.1, &unknown.1), (&known.0, &unknown.0)] {
+        for number in 0..6 {
+            let told = reset_by_code(&world, known, "ABCD-2345").await.unwrap_err();
+            assert_alike(&told, &reset_by_code(&world, unknown, "ABCD-2345").await.unwrap_err());
+            assert_eq!(told.code() == Code::FailedPrecondition, number == 5, "{told:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_set_a_password_at_once_one_does() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let reset = ask_reset(&world, &ana.email).await;
+    let letter = world.newest_letter_to(&ana.email).await;
+    let (by_link, by_code) =
+        tokio::join!(reset_by_token(&world, letter.token(), NEW), reset_by_code(&world, &reset, letter.code()));
+    assert_eq!(u8::from(by_link.is_ok()) + u8::from(by_code.is_ok()), 1, "{by_link:?} {by_code:?}");
+    for refused in [by_link, by_code].into_iter().filter_map(Result::err) {
+        assert_spent(&refused);
+    }
+    world.login(&ana.email, NEW).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn the_code_of_a_spent_link_is_spent_with_it() {
+    let world = World::start().await;
+    let (ana, eva) = (world.account("ana").await, world.account("eva").await);
+    let resets = [ask_reset(&world, &ana.email).await, ask_reset(&world, &eva.email).await];
+    let (letter, evas) = (world.newest_letter_to(&ana.email).await, world.newest_letter_to(&eva.email).await);
+    reset_by_token(&world, letter.token(), NEW).await.unwrap();
+    assert_spent(&reset_by_code(&world, &resets[0], letter.code()).await.unwrap_err());
+    reset_by_code(&world, &resets[1], evas.code()).await.unwrap();
+    assert_spent(&reset_by_token(&world, evas.token(), NEW).await.unwrap_err());
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn request_ids_of_resets_are_uuids_and_another_password_is_another_request() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let anyone = world.anonymous();
+    let start = pb::StartPasswordResetRequest {
+        email: ana.email.clone(),
+        request_id: "not-a-uuid".into(),
+        ..Default::default()
+    };
+    let refused = anyone.accounts().start_password_reset(start).await.unwrap_err();
+    assert_eq!(violations(&refused), ["request_id"]);
+
+    ask_reset(&world, &ana.email).await;
+    let complete = pb::CompletePasswordResetRequest {
+        token: world.newest_letter_to(&ana.email).await.token().to_owned(),
+        new_password: NEW.into(),
+        request_id: request_id(1),
+        ..Default::default()
+    };
+    anyone.accounts().complete_password_reset(complete.clone()).await.unwrap();
+    // Nobody's request ids are bound to what was asked: this is a new request, whose link is spent.
+    let other = pb::CompletePasswordResetRequest { new_password: "another good enough secret".into(), ..complete };
+    assert_spent(&anyone.accounts().complete_password_reset(other).await.unwrap_err());
+    world.login(&ana.email, NEW).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn an_owner_whom_strangers_locked_out_comes_back_by_a_reset() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    world.advance(MINUTE);
+    let stranger = guests::caller_from(&world, guests::address(0));
+    stranger.fail(&ana.email, "", 5).await;
+    assert_shut_out(world.login(&ana.email, PASSWORD).await);
+
+    // The letter about the lock first.
+    world.run_jobs().await;
+    ask_reset(&world, &ana.email).await;
+    let letter = world.newest_letter_to(&ana.email).await;
+    world.advance(MINUTE);
+    reset_by_token(&world, letter.token(), NEW).await.unwrap();
+    world.login(&ana.email, NEW).await.unwrap();
+    assert_shut_out(world.login(&ana.email, PASSWORD).await);
+    world.run_jobs().await;
+}

@@ -119,3 +119,50 @@ async fn malformed_links_are_refused_and_repeats_get_the_first_reply() {
     assert_eq!(anyone.accounts().undo_security_change(request).await.unwrap().into_inner(), first);
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn an_intruder_s_password_is_gone_for_good_and_not_only_off() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    change_password(&ana.on_another_device("Stolen").await, PASSWORD, NEW).await.unwrap();
+    let letter = world.newest_letter_to(&ana.email).await;
+    undo(&world, letter.token()).await.unwrap();
+    // Even if something turned the password on again.
+    let tx = world.app().db.begin_write().await.unwrap();
+    sessions::password_reset(&tx, world.app(), ana.account_id().parse().unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    for password in [PASSWORD, NEW] {
+        assert_shut_out(world.login(&ana.email, password).await);
+    }
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn of_two_links_at_once_each_is_spent_once_and_the_owner_gets_one_account_back() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    change_password(&ana, PASSWORD, NEW).await.unwrap();
+    let first = world.newest_letter_to(&ana.email).await;
+    world.advance(Duration::from_secs(1));
+    change_password(&ana, NEW, "another good enough secret").await.unwrap();
+    let second = world.newest_letter_to(&ana.email).await;
+    let (one, other, again) =
+        tokio::join!(undo(&world, first.token()), undo(&world, second.token()), undo(&world, first.token()));
+    assert_eq!(u8::from(one.is_ok()) + u8::from(again.is_ok()), 1, "{one:?} {again:?}");
+    for refused in [one, other, again].into_iter().filter_map(Result::err) {
+        assert_spent(&refused);
+    }
+    let reset = world.newest_letter_to(&ana.email).await;
+    reset_by_token(&world, reset.token(), "the owner is back at home").await.unwrap();
+    world.login(&ana.email, "the owner is back at home").await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn request_ids_of_what_is_taken_back_are_uuids() {
+    let world = World::start().await;
+    let request = pb::UndoSecurityChangeRequest { token: "a".into(), request_id: "not-a-uuid".into() };
+    let refused = world.anonymous().accounts().undo_security_change(request).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
+    assert_eq!(violations(&refused), ["request_id"]);
+}
