@@ -25,6 +25,7 @@ async fn repeat<M: Clone, R: PartialEq + Debug>(
 
 macro_rules! repeated {
     ($root:expr, $method:ident, $request:ident { $($field:ident: $value:expr),* }, $other:ident: $changed:expr, $between:expr) => {{
+        #[allow(clippy::needless_update, reason = "some requests have no further fields")]
         let request = pb::$request { $($field: $value,)* request_id: request_id(7), ..Default::default() };
         let other = pb::$request { $other: $changed, ..request.clone() };
         repeat(stringify!($method), request, other, async |message| $root.admin().$method(message).await, $between).await
