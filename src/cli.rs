@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    accounts::{self, NewStaff},
+    accounts,
+    admin::{self, NewStaff},
     app::{App, World},
     audit,
     config::{self, Config, Source},
@@ -192,7 +193,7 @@ impl Settings {
     }
 }
 
-/// Opens everything, and brings the schema up to date where the settings say so.
+/// Opens everything, brings the schema up to date where the settings say so, and begins the audit trail if it is new.
 async fn open(config: Config) -> anyhow::Result<App> {
     let migrate = config.database.migrate_on_start;
     let app = App::open(config, World::real()).await?;
@@ -203,6 +204,7 @@ async fn open(config: Config) -> anyhow::Result<App> {
     } else if !migrations::status(app.db.for_migrations()).await?.is_current() {
         bail!("the database's schema is not this release's; run: backline migrate");
     }
+    audit::adopt(&app).await?;
     Ok(app)
 }
 
@@ -295,7 +297,7 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
     let display_name = crate::kernel::text::line(&name, 100).context("--name")?;
     let password = Password::new(&read_password(stdin)?);
     let app = open(config).await?;
-    let account = accounts::create_administrator(&app, NewStaff { email, password, display_name }).await?;
+    let account = admin::create_administrator(&app, NewStaff { email, password, display_name }).await?;
     println!("{} is an administrator and can sign in.", account.id);
     app.db.close().await;
     Ok(())
@@ -303,7 +305,6 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
 
 async fn verify_trail(config: Config, from: i64) -> anyhow::Result<()> {
     let app = open(config).await?;
-    audit::adopt(&app).await?;
     let found = audit::verify(&app, audit::Range { from, to: None, after: None, until: None }).await?;
     app.db.close().await;
     if let Some((sequence, problem)) = found.broken {

@@ -25,8 +25,8 @@ mod undo;
 pub mod wire;
 
 pub use self::{
-    care::{Care, hold, update_care, update_suspensions_over},
-    domain::{NewStaff, create_administrator, update_profile},
+    care::{Care, hold, still_may, update_care, update_suspensions_over},
+    domain::update_profile,
     error::Error,
     jobs::SweepRegistrations,
     registration::{newest_pending, password_hint},

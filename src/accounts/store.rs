@@ -1,9 +1,8 @@
 //! Statements on `account` and `registration`.
 
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait,
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -337,30 +336,6 @@ pub async fn delete_registrations(tx: &WriteTx, ids: &[RegistrationId]) -> Resul
     let which = registration::Column::Id.is_in(ids.iter().copied());
     let deleted = registration::Entity::delete_many().filter(which).exec(tx).await?;
     Ok(deleted.rows_affected)
-}
-
-/// Sets an existing account's password and roles, for the first administrator.
-pub async fn update_staff(
-    tx: &WriteTx,
-    seen: &Model,
-    hash: StoredHash,
-    roles: crate::kernel::Roles,
-    now: Timestamp,
-) -> Result<Option<Model>, DbErr> {
-    let row = account::ActiveModel {
-        id: Set(seen.id),
-        password_hash: Set(hash),
-        status: Set(account::Status::Active),
-        roles: Set(roles),
-        roles_version: Set(seen.roles_version + 1),
-        roles_changed_at: Set(Some(now)),
-        updated_at: Set(now),
-        row_version: Set(seen.row_version + 1),
-        ..Default::default()
-    };
-    let changed =
-        Entity::update_many().set(row).filter(Column::Id.eq(seen.id)).filter(Column::RowVersion.eq(seen.row_version));
-    Ok(changed.exec_with_returning(tx).await?.pop())
 }
 
 /// Whether nobody is an administrator yet: what the first start asks.

@@ -10,6 +10,7 @@ use crate::{
     db::WriteTx,
     entity::{
         account::{Kind, Model, Status, Tier},
+        factor,
         session::EndCause,
     },
     factors,
@@ -40,11 +41,14 @@ pub async fn set_tier(
     let tx = app.db.begin_write().await?;
     let seen = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
     refuse_service(&seen)?;
+    if seen.status == Status::Deleted {
+        return Err(refuse_deleted("SetTier"));
+    }
     let account = if seen.tier == new.tier {
         seen
     } else {
         let changed = accounts::update_care(&tx, id, Care::Tier(new.tier), app.clock.now()).await?;
-        let account = changed.ok_or_else(|| refuse_deleted("SetTier"))?;
+        let account = changed.ok_or(Error::Changed)?;
         let event = audit::Event::new(Principal::Account(caller.account), "account_tier_changed", "account", id)
             .because(&new.reason)
             .with(json!({ "from": seen.tier.to_string(), "to": new.tier.to_string() }));
@@ -131,7 +135,6 @@ async fn shut_out(
     let changed = accounts::update_care(tx, id, Care::Suspended(new.until), now).await?;
     let account = changed.ok_or_else(|| refuse_deleted("SuspendAccount"))?;
     let ended = sessions::end(tx, app, id, Which::All, EndCause::Suspended, now).await?.len();
-    sessions::end_impersonations_around(tx, app, id, now).await?;
     let event = audit::Event::new(Principal::Account(caller.account), "authn_account_suspended", "account", id)
         .because(&new.reason)
         .with(json!({ "until": new.until.map(Timestamp::micros), "ended": ended }));
@@ -173,7 +176,11 @@ pub async fn unlock(
     once: &impl Record<()>,
 ) -> Result<(), Error> {
     let tx = app.db.begin_write().await?;
-    refuse_service(&accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?)?;
+    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&account)?;
+    if account.status == Status::Deleted {
+        return Err(refuse_deleted("UnlockAccount"));
+    }
     sessions::unlock(&tx, app, id).await?;
     let event = audit::Event::new(Principal::Account(caller.account), "authn_account_unlocked", "account", id);
     audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
@@ -224,10 +231,11 @@ pub async fn reset_factors(
     if account.status == Status::Deleted {
         return Err(refuse_deleted("ResetFactors"));
     }
+    let in_force = factors::list_active(&tx, id).await?;
     let removed = factors::reset(&tx, app, id).await?;
     if removed > 0 {
         sessions::end(&tx, app, id, Which::All, EndCause::FactorChanged, now).await?;
-        let undo = accounts::undo_link(&tx, app, id, &Change::SignedIn).await?;
+        let undo = undo_of(&tx, app, id, &in_force).await?;
         let letter = Letter::FactorRemoved { factor: "Every second factor".to_owned(), undo };
         let key = format!("factors_reset/{id}/{}", now.micros());
         notifications::post(&tx, app, &key, &account, &letter).await?;
@@ -238,6 +246,20 @@ pub async fn reset_factors(
     once.record(&tx, &removed).await?;
     tx.commit().await?;
     Ok(removed)
+}
+
+/// The link that brings all these factors back. Each removal is a change of its own; the first one's link takes those
+/// that follow it along, whose own links nobody is sent.
+async fn undo_of(tx: &WriteTx, app: &App, id: AccountId, in_force: &[factor::Model]) -> Result<String, Error> {
+    let removed = |factor: &factor::Model| Change::FactorRemoved { factor: factor.id.to_string() };
+    let mut changes = in_force.iter().map(removed);
+    // Perhaps there were none but those that waited for their first code.
+    let first = changes.next().unwrap_or(Change::SignedIn);
+    let link = accounts::undo_link(tx, app, id, &first).await?;
+    for change in changes {
+        accounts::undo_link(tx, app, id, &change).await?;
+    }
+    Ok(link)
 }
 
 /// Erases a person for good: closes the account now, and queues what takes longer.
@@ -264,13 +286,22 @@ pub async fn erase(
     Ok(())
 }
 
+/// Suspensions cleared away with one transaction.
+const BATCH: u64 = 200;
+
 /// Clears away suspensions whose time is over.
 pub async fn end_suspensions(app: &App) -> Result<(), Error> {
+    while end_some_suspensions(app).await? == BATCH {}
+    Ok(())
+}
+
+async fn end_some_suspensions(app: &App) -> Result<u64, Error> {
     let tx = app.db.begin_write().await?;
-    for account in accounts::update_suspensions_over(&tx, app.clock.now()).await? {
+    let over = accounts::update_suspensions_over(&tx, app.clock.now(), BATCH).await?;
+    for account in &over {
         let event = audit::Event::new(Principal::System, "account_reinstated", "account", account.id);
         audit::write(&tx, app, None, event.because("its time is over")).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(over.len() as u64)
 }

@@ -4,14 +4,18 @@ use serde_json::json;
 
 use super::{
     Error,
-    care::refuse_service,
+    care::{refuse_deleted, refuse_service},
     store::{self, Facts, WantedAccounts, WantedAttempts},
 };
 use crate::{
     accounts,
     app::App,
     audit,
-    entity::{account::Model, login_attempt},
+    entity::{
+        account::{Model, Status},
+        login_attempt,
+        session::EndCause,
+    },
     kernel::{
         Caller, Principal, Role, Roles,
         ids::{AccountId, AttemptId},
@@ -20,7 +24,7 @@ use crate::{
         once::Record,
         page::{Page, Slice, id_key},
     },
-    sessions::{self, PasswordStanding},
+    sessions::{self, PasswordStanding, Which},
 };
 
 /// A page of accounts, newest first.
@@ -84,6 +88,9 @@ pub async fn set_roles(
         granted(roles, new.roles)
     });
     let account = changed.await?.ok_or(Error::Changed)?;
+    if account.status == Status::Deleted {
+        return Err(refuse_deleted("SetRoles"));
+    }
     let before = before.unwrap_or(account.roles);
     // Whoever became an administrator after the look above was not guarded by it.
     if before.has(Role::Admin) && !seen.roles.has(Role::Admin) && !account.roles.has(Role::Admin) {
@@ -95,8 +102,15 @@ pub async fn set_roles(
             .because(&new.reason)
             .with(json!({ "from": before.to_string(), "to": account.roles.to_string() }));
         audit::write(&tx, app, Some(&caller.facts), event).await?;
-        // Who is staff is not seen through, and who is none no longer sees through others.
-        sessions::end_impersonations_around(&tx, app, id, app.clock.now()).await?;
+        let now = app.clock.now();
+        if gains_office(before, account.roles) {
+            // Sessions from before may be months old, and on devices that nobody would trust with an office.
+            sessions::end(&tx, app, id, Which::All, EndCause::EndedByStaff, now).await?;
+            sessions::devices::distrust(&tx, id).await?;
+        } else {
+            // Who is none any more no longer sees through others' eyes.
+            sessions::end_impersonations_around(&tx, app, id, now).await?;
+        }
     }
     once.record(&tx, &account).await?;
     tx.commit().await?;
@@ -111,9 +125,23 @@ fn granted(held: Roles, wanted: Roles) -> Roles {
     granted.chain(kept).fold(Roles::LISTENER, Roles::with)
 }
 
+/// Whether somebody becomes a member of staff, or an administrator.
+fn gains_office(held: Roles, given: Roles) -> bool {
+    (given.is_staff() && !held.is_staff()) || (given.has(Role::Admin) && !held.has(Role::Admin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_office_is_gained_by_becoming_staff_or_an_administrator() {
+        let [reviewer, admin, artist] = [Role::Reviewer, Role::Admin, Role::Artist].map(|r| Roles::LISTENER.with(r));
+        for (held, given) in [(Roles::LISTENER, reviewer), (artist, admin), (reviewer, reviewer.with(Role::Admin))] {
+            assert!(gains_office(held, given) && !gains_office(given, held));
+        }
+        assert!(!gains_office(admin, admin.with(Role::Reviewer)), "an administrator may do all that a reviewer may");
+    }
 
     #[test]
     fn roles_are_set_whole_but_for_the_one_that_follows_membership() {

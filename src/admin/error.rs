@@ -7,10 +7,11 @@ use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
+    kernel::Permission,
     pb::ErrorReason,
     privacy,
-    rpc::{Fault, Transition, fault},
-    sessions,
+    rpc::{Fault, Refusal, Transition, fault},
+    security, sessions,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +28,16 @@ pub enum Error {
     TargetIsStaff,
     #[error("the account is an internal tool's, and this is for people's")]
     TargetIsService,
+    #[error("this needs the permission {}, which was taken away meanwhile", .0.name())]
+    PermissionGone(Permission),
     #[error("{0}")]
     IllegalTransition(Transition),
     #[error(transparent)]
     Session(#[from] sessions::Error),
     #[error(transparent)]
     Privacy(#[from] privacy::Error),
+    #[error(transparent)]
+    Security(#[from] security::Error),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -46,18 +51,22 @@ impl Fault for Error {
             Self::TargetIsSelf => (Code::FailedPrecondition, ErrorReason::TargetIsSelf),
             Self::TargetIsStaff => (Code::FailedPrecondition, ErrorReason::TargetIsStaff),
             Self::TargetIsService => (Code::FailedPrecondition, ErrorReason::TargetIsService),
+            Self::PermissionGone(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
             Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
             Self::Session(error) => error.class(),
             Self::Privacy(error) => error.class(),
+            Self::Security(error) => error.class(),
             Self::Database(error) => fault::database(error),
         }
     }
 
     fn facts(&self) -> HashMap<String, String> {
         match self {
+            Self::PermissionGone(permission) => Refusal::PermissionMissing(*permission).facts(),
             Self::IllegalTransition(transition) => transition.facts(),
             Self::Session(error) => error.facts(),
             Self::Privacy(error) => error.facts(),
+            Self::Security(error) => error.facts(),
             _ => HashMap::new(),
         }
     }
@@ -71,11 +80,12 @@ impl Fault for Error {
             Self::IllegalTransition(transition) => return transition.describe(details),
             Self::Session(error) => return error.describe(details),
             Self::Privacy(error) => return error.describe(details),
+            Self::Security(error) => return error.describe(details),
             Self::LastAdmin => "LAST_ADMIN",
             Self::TargetIsSelf => "TARGET_IS_SELF",
             Self::TargetIsStaff => "TARGET_IS_STAFF",
             Self::TargetIsService => "TARGET_IS_SERVICE",
-            Self::Changed | Self::Database(_) => return,
+            Self::Changed | Self::PermissionGone(_) | Self::Database(_) => return,
         };
         details.add_precondition_failure_violation(kind, "account", self.to_string());
     }
@@ -85,6 +95,7 @@ impl Fault for Error {
             Self::Database(error) => Some(error),
             Self::Session(error) => error.database(),
             Self::Privacy(error) => error.database(),
+            Self::Security(error) => error.database(),
             _ => None,
         }
     }

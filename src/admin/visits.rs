@@ -15,7 +15,7 @@ use crate::{
         session::{self, EndCause},
     },
     kernel::{
-        Caller, Principal, Timestamp,
+        Caller, Permission, Principal, Timestamp,
         ids::{AccountId, SessionId},
     },
     rpc::{
@@ -76,10 +76,14 @@ pub async fn impersonate(
     reason: &str,
     once: &impl Record<Impersonation>,
 ) -> Result<Impersonation, Error> {
+    let (now, permission) = (app.clock.now(), Permission::Impersonate);
     let tx = app.db.begin_write().await?;
+    if !accounts::still_may(&tx, caller.account, permission, now).await? {
+        return Err(Error::PermissionGone(permission));
+    }
     // Held until the commit: whoever suspends the account or makes it staff's either sees this session or is seen here.
     let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
-    may_be_seen_through(&account, app.clock.now())?;
+    may_be_seen_through(&account, now)?;
     let (session, access) = sessions::impersonate(&tx, app, &caller.facts, &account, caller.account).await?;
     // About the account, so that the person finds it among what happened to theirs.
     let event = audit::Event::new(Principal::Account(caller.account), "impersonation_started", "account", id)

@@ -4,6 +4,7 @@ use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{
+    chain::{START, Signer},
     details::{Origin, Words},
     store,
     trail::{self, Draft},
@@ -16,14 +17,16 @@ use crate::{
 /// Rows taken in with one transaction.
 const BATCH: u64 = 200;
 
-/// Takes every row that has no place in the chain yet to its end, oldest first, and seals what is personal in it.
+/// Begins the chain on the first start, so that its end is signed from the first row on. Then takes every row that has no
+/// place in it yet to its end, oldest first, and seals what is personal in it.
 ///
-/// Called when the server starts, before it serves. May be killed anywhere and run on many instances at once: a row
+/// Called by whatever opens the database, before it acts. May be killed anywhere and run on many instances at once: a row
 /// leaves the old table in the transaction that chains it, and of two that take the same one, one finds it gone.
 ///
 /// # Errors
 /// When the database fails; what was taken in stays taken in.
 pub async fn adopt(app: &App) -> Result<u64, DbErr> {
+    store::update_head_begun(&app.db, Signer::new(&app.keys).sign(0, START)).await?;
     let mut adopted = 0;
     while store::any_unchained(&app.db).await? {
         let tx = app.db.begin_write().await?;
@@ -36,15 +39,18 @@ pub async fn adopt(app: &App) -> Result<u64, DbErr> {
             continue;
         }
         for row in rows {
-            trail::gather(&tx, app, draft(row));
+            trail::gather(&tx, app, draft(app, row));
         }
         tx.commit().await?;
         adopted += wanted;
     }
+    if adopted > 0 {
+        tracing::info!(adopted, "rows of the audit trail were taken into its chain");
+    }
     Ok(adopted)
 }
 
-fn draft(row: Model) -> Draft {
+fn draft(app: &App, row: Model) -> Draft {
     let person_id = match row.subject_kind.as_str() {
         "account" | "registration" => row.subject_id,
         _ => row.actor_id.map(Uuid::from),
@@ -59,7 +65,8 @@ fn draft(row: Model) -> Draft {
         subject_id: row.subject_id,
         person_id,
         reason: row.reason.clone().filter(|_| !typed),
-        request_id: row.request_id,
+        // Earlier releases did not note who chose it.
+        request_id: trail::digest_of(app, &row.request_id),
         facts: row.facts,
         origin: Origin { address_prefix: row.address_prefix, user_agent: String::new() },
         words: Words { reason: row.reason.filter(|_| typed), facts: serde_json::Value::Null },

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{
     Details, Error, Event, details,
-    store::{self, Wanted},
+    store::{self, Found, Wanted},
+    trail,
 };
 use crate::{
     app::App,
@@ -25,9 +26,12 @@ const BATCH: u64 = 100;
 pub type Told = (Model, Details);
 
 /// A page of the trail, newest first.
-pub async fn list(app: &App, wanted: &Wanted, page: &Page, before: AuditId) -> Result<Slice<Told>, DbErr> {
-    let rows = store::list(&app.db, wanted, before, page.size + 1).await?;
-    let slice = Slice::cut(rows, page, |row| id_key(row.id));
+pub async fn list(app: &App, mut wanted: Wanted, page: &Page, before: AuditId) -> Result<Slice<Told>, DbErr> {
+    // Of those that clients chose, the trail has digests.
+    let digests: Vec<String> = wanted.request_ids.iter().map(|id| trail::digest_of(app, id)).collect();
+    wanted.request_ids.extend(digests);
+    let rows = store::list(&app.db, &wanted, before, page.size + 1).await?;
+    let slice = Slice::cut(rows, page, |found| id_key(found.row.id));
     Ok(Slice { rows: opened(app, slice.rows).await?, next: slice.next })
 }
 
@@ -46,11 +50,14 @@ pub async fn begin_export(app: &App, caller: &Caller, after: i64, reason: &str) 
 
 /// The next rows of an export; none at the end.
 pub async fn export_after(app: &App, after: i64) -> Result<Vec<Told>, DbErr> {
-    let rows = store::list_after(&app.db, after, BATCH).await?;
-    opened(app, rows).await
+    opened(app, store::list_after(&app.db, after, BATCH).await?).await
 }
 
-async fn opened(app: &App, rows: Vec<Model>) -> Result<Vec<Told>, DbErr> {
+async fn opened(app: &App, found: Vec<Found>) -> Result<Vec<Told>, DbErr> {
+    with_details(app, found.into_iter().map(|found| found.row).collect()).await
+}
+
+async fn with_details(app: &App, rows: Vec<Model>) -> Result<Vec<Told>, DbErr> {
     let details = details(&app.db, app, &rows).await?;
     Ok(rows.into_iter().zip(details).collect())
 }
@@ -61,5 +68,5 @@ async fn opened(app: &App, rows: Vec<Model>) -> Result<Vec<Told>, DbErr> {
 /// When the database fails.
 pub async fn of_person(app: &App, person: Uuid, after: Uuid, limit: u64) -> Result<Vec<Told>, DbErr> {
     let rows = store::list_of_person(&app.db, person, after.into(), limit).await?;
-    opened(app, rows).await
+    with_details(app, rows).await
 }

@@ -4,10 +4,13 @@
 //! they tell of and never changed. Actions have the names of the OWASP logging vocabulary where it has one. It promises
 //! that
 //!
-//! - the rows form a chain: each holds the hash of the one before it, and the head's end is signed with a key that is not
-//!   in the database; [`verify`] names the first row that was changed, added or taken away;
+//! - the rows form a chain: each holds the hash of the one before it, and hashes and the chain's end are made with keys
+//!   that are not in the database; [`verify`] names the first row that was changed, added or taken away. An end that the
+//!   server finds unsigned stays so: no later act covers up for it. Whoever brings back a whole earlier state is found out
+//!   only by an end that was kept elsewhere;
 //! - no personal value stands in a row in clear: where a call came from is sealed under the actor's key, what was typed
-//!   under the key of the person concerned ([`crate::subject`]); without a person it is not kept at all;
+//!   under the key of the person concerned ([`crate::subject`]); without a person it is not kept at all; a request id that
+//!   a client chose stands there as a digest;
 //! - destroying a key leaves the chain whole, because hashes are taken over what is sealed.
 //!
 //! Rows are gathered and written right before the commit, all of a transaction together: the head is the one row that

@@ -17,6 +17,7 @@ use crate::{
     rpc::{
         self, Refusal, Rpc,
         access::Cost,
+        auth::Standing,
         gate::Deadline,
         page::{self, Query},
     },
@@ -53,7 +54,7 @@ impl AuditService for AuditRpc {
         let query = Query { rpc: Rpc::AuditListEvents, caller: Some(caller.account), filter: &message.filter };
         let page = self.app.pages.read(query, message.page_size, &message.page_token)?;
         let before = page::before_id(&page)?;
-        let slice = domain::list(&self.app, &wanted, &page, before).await.map_err(Refusal::from)?;
+        let slice = domain::list(&self.app, wanted, &page, before).await.map_err(Refusal::from)?;
         Ok(Response::new(wire::listed(&slice.rows, self.app.pages.token(query, slice.next))))
     }
 
@@ -74,27 +75,36 @@ impl AuditService for AuditRpc {
         request: Request<pb::ExportEventsRequest>,
     ) -> Result<Response<Self::ExportEventsStream>, Status> {
         let caller = rpc::caller(&request)?;
+        let standing = Standing::of(&request)?;
         let until = deadline(&request, Cost::Export);
         let (after, reason) = wire::export(request.get_ref())?;
         domain::begin_export(&self.app, &caller, after, &reason).await?;
-        Ok(Response::new(export(self.app.clone(), after, until).boxed()))
+        Ok(Response::new(export(self.app.clone(), standing, after, until).boxed()))
     }
 }
 
-/// Pages through the trail; between two pages no connection is held.
-fn export(app: App, after: i64, until: Instant) -> impl Stream<Item = Result<pb::ExportEventsResponse, Status>> {
-    stream::unfold(Some(after), move |after| {
+/// Pages through the trail; between two pages no connection is held. It ends with the caller's right to it.
+fn export(
+    app: App,
+    standing: Standing,
+    after: i64,
+    until: Instant,
+) -> impl Stream<Item = Result<pb::ExportEventsResponse, Status>> {
+    stream::unfold(Some((standing, after)), move |state| {
         let app = app.clone();
         async move {
-            let after = after?;
+            let (mut standing, after) = state?;
             if Instant::now() >= until {
                 return Some((Err(Refusal::DeadlineExceeded.into()), None));
+            }
+            if let Err(refusal) = standing.check().await {
+                return Some((Err(refusal.into()), None));
             }
             match domain::export_after(&app, after).await {
                 Ok(rows) => {
                     let last = rows.last()?.0.sequence;
                     let events = rows.iter().map(wire::event).collect();
-                    Some((Ok(pb::ExportEventsResponse { events }), Some(last)))
+                    Some((Ok(pb::ExportEventsResponse { events }), Some((standing, last))))
                 }
                 Err(error) => Some((Err(Refusal::from(error).into()), None)),
             }

@@ -1,20 +1,22 @@
 //! Statements on `audit_event` and `audit_head`.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query},
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use uuid::Uuid;
 
+use super::chain::{START, UNSIGNED};
 use crate::{
-    db::WriteTx,
+    db::{Db, WriteTx},
     entity::{
-        audit_event::{Column, Entity, Model},
+        account,
+        audit_event::{ActorKind, Column, Entity, Model},
         audit_event_unchained as unchained, audit_head as head,
     },
     kernel::{
-        Digest,
+        Digest, Timestamp,
         ids::{AccountId, AuditId},
     },
     subject,
@@ -22,14 +24,14 @@ use crate::{
 
 const NAME: &str = "trail";
 
-/// Takes the chain's end for the rest of the transaction and moves its sequence on by `count`; returns it with the
-/// hash that it had, and the wrapped keys of `subjects`: null for whom there is none.
+/// Takes the chain's end for the rest of the transaction and moves its sequence on by `count`; returns it as it was
+/// before, and the wrapped keys of `subjects`: null for whom there is none.
 pub async fn update_head_taken(
     tx: &WriteTx,
     count: i64,
     subjects: &[Uuid],
 ) -> Result<(End, Vec<Option<Vec<u8>>>), DbErr> {
-    let columns = [Expr::col(head::Column::Sequence), Expr::col(head::Column::Hash)];
+    let columns = [head::Column::Sequence, head::Column::Hash, head::Column::Mac].map(Expr::col);
     let update = Query::update()
         .table(head::Entity)
         .value(head::Column::Sequence, Expr::col(head::Column::Sequence).add(count))
@@ -37,8 +39,10 @@ pub async fn update_head_taken(
         .returning(Query::returning().exprs(columns.into_iter().chain(subjects.iter().map(|id| subject::wrapped(*id)))))
         .to_owned();
     let row = tx.query_one(&update).await?.ok_or_else(|| DbErr::RecordNotFound("the audit trail's head".to_owned()))?;
-    let wrapped = (2..2 + subjects.len()).map(|place| row.try_get_by_index(place)).collect::<Result<_, _>>()?;
-    Ok((End { sequence: row.try_get_by_index(0)?, hash: row.try_get_by_index(1)? }, wrapped))
+    let wrapped = (3..3 + subjects.len()).map(|place| row.try_get_by_index(place)).collect::<Result<_, _>>()?;
+    let moved_on: i64 = row.try_get_by_index(0)?;
+    let end = End { sequence: moved_on - count, hash: row.try_get_by_index(1)?, mac: row.try_get_by_index(2)? };
+    Ok((end, wrapped))
 }
 
 /// The end of the chain.
@@ -46,6 +50,33 @@ pub async fn update_head_taken(
 pub struct End {
     pub sequence: i64,
     pub hash: Digest,
+    pub mac: Digest,
+}
+
+impl From<&head::Model> for End {
+    fn from(head: &head::Model) -> Self {
+        Self { sequence: head.sequence, hash: head.hash, mac: head.mac }
+    }
+}
+
+/// Signs the end of a chain that has not begun: where nobody has an account yet, or where all there is waits to be taken
+/// in. A trail that somebody emptied is not one.
+pub async fn update_head_begun(db: &Db, mac: Digest) -> Result<(), DbErr> {
+    let exists = |id: Expr, table: SelectStatement| Expr::exists(table.clone().expr(id).to_owned());
+    let accounts = exists(Expr::col(account::Column::Id), Query::select().from(account::Entity).to_owned());
+    let rows = exists(Expr::col(Column::Id), Query::select().from(Entity).to_owned());
+    let waiting = exists(Expr::col(unchained::Column::Id), Query::select().from(unchained::Entity).to_owned());
+    head::Entity::update_many()
+        .col_expr(head::Column::Mac, Expr::value(mac))
+        .filter(head::Column::Name.eq(NAME))
+        .filter(head::Column::Sequence.eq(0))
+        .filter(head::Column::Hash.eq(START))
+        .filter(head::Column::Mac.eq(UNSIGNED))
+        .filter(rows.not())
+        .filter(accounts.not().or(waiting))
+        .exec(&db.write_one())
+        .await
+        .map(drop)
 }
 
 /// Writes the new end down.
@@ -68,14 +99,56 @@ pub async fn insert(tx: &WriteTx, rows: Vec<Model>) -> Result<(), DbErr> {
     Entity::insert_many(rows).exec_without_returning(tx).await.map(drop)
 }
 
-/// Rows after `sequence`, in the order of the chain.
-pub async fn list_after(db: &impl ConnectionTrait, sequence: i64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Sequence.gt(sequence)).order_by_asc(Column::Sequence).limit(limit).all(db).await
+/// A row of the trail as it stands in the table, whatever somebody made of it.
+pub struct Found {
+    pub row: Model,
+    /// Each column can be read. Of a row that cannot, there is its place and little else.
+    pub is_whole: bool,
 }
 
-/// The row at one place of the chain.
-pub async fn find_at(db: &impl ConnectionTrait, sequence: i64) -> Result<Option<Model>, DbErr> {
-    Entity::find().filter(Column::Sequence.eq(sequence)).one(db).await
+/// What the row says that is shown in the place of one that cannot be read.
+const UNREADABLE: &str = "unreadable";
+
+impl Found {
+    fn read(row: &QueryResult) -> Self {
+        match Model::from_query_result(row, "") {
+            Ok(row) => Self { row, is_whole: true },
+            Err(_) => Self { row: remains(row), is_whole: false },
+        }
+    }
+}
+
+fn remains(row: &QueryResult) -> Model {
+    Model {
+        id: row.try_get("", "id").unwrap_or_else(|_| Uuid::nil().into()),
+        sequence: row.try_get("", "sequence").unwrap_or_default(),
+        actor_kind: ActorKind::System,
+        actor_id: None,
+        action: UNREADABLE.to_owned(),
+        subject_kind: String::new(),
+        subject_id: None,
+        person_id: None,
+        reason: None,
+        request_id: String::new(),
+        facts: "{}".to_owned(),
+        actor_sealed: None,
+        person_sealed: None,
+        created_at: row.try_get("", "created_at").unwrap_or(Timestamp::from_micros(0)),
+        previous_hash: START,
+        hash: START,
+    }
+}
+
+/// Reads rows one by one: that somebody damaged one does not hide the others.
+async fn all(db: &impl ConnectionTrait, wanted: Select<Entity>) -> Result<Vec<Found>, DbErr> {
+    let rows = db.query_all(&wanted.into_query()).await?;
+    Ok(rows.iter().map(Found::read).collect())
+}
+
+/// Rows after `sequence`, in the order of the chain.
+pub async fn list_after(db: &impl ConnectionTrait, sequence: i64, limit: u64) -> Result<Vec<Found>, DbErr> {
+    let rows = Entity::find().filter(Column::Sequence.gt(sequence));
+    all(db, rows.order_by_asc(Column::Sequence).limit(limit)).await
 }
 
 /// Which rows are wanted; all conditions hold.
@@ -85,6 +158,8 @@ pub struct Wanted {
     pub subject: Option<Uuid>,
     pub person: Option<Uuid>,
     pub action: Option<String>,
+    /// Any of these; empty for all.
+    pub request_ids: Vec<String>,
     /// The first id that is not too old.
     pub since: Option<Uuid>,
     /// The first id that is too new.
@@ -97,7 +172,8 @@ pub async fn list(
     wanted: &Wanted,
     before: AuditId,
     limit: u64,
-) -> Result<Vec<Model>, DbErr> {
+) -> Result<Vec<Found>, DbErr> {
+    let request_ids = Some(&wanted.request_ids).filter(|ids| !ids.is_empty());
     let before = wanted.until.map_or(before, |until| std::cmp::min(before, until.into()));
     let conditions = Condition::all()
         .add(Column::Id.lt(before))
@@ -105,8 +181,9 @@ pub async fn list(
         .add_option(wanted.actor.map(|actor| Column::ActorId.eq(actor)))
         .add_option(wanted.subject.map(|subject| Column::SubjectId.eq(subject)))
         .add_option(wanted.person.map(|person| Column::PersonId.eq(person)))
-        .add_option(wanted.action.as_deref().map(|action| Column::Action.eq(action)));
-    Entity::find().filter(conditions).order_by_desc(Column::Id).limit(limit).all(db).await
+        .add_option(wanted.action.as_deref().map(|action| Column::Action.eq(action)))
+        .add_option(request_ids.map(|ids| Column::RequestId.is_in(ids.iter().map(String::as_str))));
+    all(db, Entity::find().filter(conditions).order_by_desc(Column::Id).limit(limit)).await
 }
 
 /// Rows that wait to be taken into the chain, oldest first.
@@ -135,7 +212,7 @@ pub async fn list_of_person(
     // Two walks along two indexes; one query with OR would sort everything.
     for whose in [Column::PersonId.eq(person), Column::ActorId.eq(AccountId::from(person))] {
         let some = Entity::find().filter(whose).filter(Column::Id.gt(after)).order_by_asc(Column::Id).limit(limit);
-        rows.extend(some.all(db).await?);
+        rows.extend(all(db, some).await?.into_iter().map(|found| found.row));
     }
     rows.sort_unstable_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);

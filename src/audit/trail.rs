@@ -1,11 +1,14 @@
 //! Appending to the chain, right before the commit.
 
+use std::sync::Once;
+
 use async_trait::async_trait;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{
-    Event, chain,
+    Event,
+    chain::{Signer, UNSIGNED},
     details::{Origin, Part, Words},
     store,
 };
@@ -58,7 +61,7 @@ impl Draft {
             subject_id: event.subject,
             person_id: event.person,
             reason: code.map(str::to_owned),
-            request_id: facts.map(|facts| facts.request_id.clone()).unwrap_or_default(),
+            request_id: facts.map(|facts| request_id(app, facts)).unwrap_or_default(),
             facts: event.facts.to_string(),
             origin: facts.map(Origin::of).unwrap_or_default(),
             words: Words { reason: typed.map(str::to_owned), facts: event.private },
@@ -75,7 +78,7 @@ impl Draft {
         self.person_id.filter(|_| !self.words.is_empty())
     }
 
-    fn seal(self, keys: &Keys, sequence: i64, previous_hash: Digest) -> Model {
+    fn seal(self, keys: &Keys, signer: &Signer, sequence: i64, previous_hash: Digest) -> Model {
         let sealed = |key: Option<Uuid>, part: Part, plain: Vec<u8>| {
             key.and_then(|key| keys.seal(key, &part.place(self.id), &plain))
         };
@@ -99,9 +102,23 @@ impl Draft {
             previous_hash,
             hash: previous_hash,
         };
-        row.hash = chain::hash(&row);
+        row.hash = signer.hash(&row);
         row
     }
+}
+
+fn request_id(app: &App, facts: &Facts) -> String {
+    if facts.request_id_is_ours { facts.request_id.clone() } else { digest_of(app, &facts.request_id) }
+}
+
+/// What stands in the trail for a request id that a client chose: it may say anything of anyone, and the trail is never
+/// erased. Who knows the id finds the row.
+pub fn digest_of(app: &App, request_id: &str) -> String {
+    if request_id.is_empty() {
+        return String::new();
+    }
+    let digest = Digest::mac(&app.keys.derived("audit request id"), &[request_id.as_bytes()]);
+    hex::encode(&digest.as_bytes()[..16])
 }
 
 /// Adds a row to what the transaction will append.
@@ -135,17 +152,32 @@ impl Closing for Trail {
     async fn close(self: Box<Self>, tx: &WriteTx) -> Result<(), DbErr> {
         let subjects = self.subjects();
         let count = i64::try_from(self.drafts.len()).unwrap_or(i64::MAX);
-        let (head, wrapped) = store::update_head_taken(tx, count, &subjects).await?;
+        let (end, wrapped) = store::update_head_taken(tx, count, &subjects).await?;
         let keys = subject::complete(tx, &self.app, subjects.into_iter().zip(wrapped).collect()).await?;
-        let (mut sequence, mut previous) = (head.sequence - count, head.hash);
+        let signer = Signer::new(&self.app.keys);
+        let (mut sequence, mut previous) = (end.sequence, end.hash);
         let mut rows = Vec::with_capacity(self.drafts.len());
         for draft in self.drafts {
             sequence += 1;
-            let row = draft.seal(&keys, sequence, previous);
+            let row = draft.seal(&keys, &signer, sequence, previous);
             previous = row.hash;
             rows.push(row);
         }
         store::insert(tx, rows).await?;
-        store::update_head(tx, previous, chain::mac(&self.app.keys, sequence, previous)).await
+        // A signature over what nobody signed would cover up for whoever made it: the end stays unsigned for ever.
+        let mac = if signer.is_signed(end) { signer.sign(sequence, previous) } else { UNSIGNED };
+        if mac == UNSIGNED {
+            report_forgery(end.sequence);
+        }
+        store::update_head(tx, previous, mac).await
     }
+}
+
+/// Acts go on, but somebody should know.
+fn report_forgery(sequence: i64) {
+    static TOLD: Once = Once::new();
+    metrics::counter!("backline_audit_unsigned_total").increment(1);
+    TOLD.call_once(|| {
+        tracing::error!(sequence, "the end of the audit trail is not the one that was signed: verify the trail");
+    });
 }

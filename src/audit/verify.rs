@@ -3,8 +3,11 @@
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use super::{chain, store};
-use crate::{app::App, entity::audit_event::Model, kernel::Digest};
+use super::{
+    chain::{START, Signer},
+    store::{self, End, Found},
+};
+use crate::{app::App, kernel::Digest};
 
 /// Rows looked at together: bounds the memory of a walk.
 const BATCH: u64 = 500;
@@ -18,7 +21,7 @@ pub struct Range {
     pub to: Option<i64>,
     /// The hash of the row before the first, if an earlier walk ended with it. Otherwise what stands there is believed.
     pub after: Option<Digest>,
-    /// A walk that has come this far in time stops, and says where.
+    /// A walk that has come this far in time stops, and says where; it always gets a little further.
     pub until: Option<Instant>,
 }
 
@@ -69,11 +72,12 @@ impl std::fmt::Display for Problem {
 pub async fn verify(app: &App, range: Range) -> Result<Finding, DbErr> {
     // The head first: rows that are appended during the walk are beyond it.
     let Some(head) = store::find_head(&app.db).await? else {
-        return Ok(Finding::broken_at(0, Problem::WrongHead));
+        return Ok(Finding::broken_at(1, Problem::WrongHead));
     };
+    let signer = Signer::new(&app.keys);
     let mut finding = Finding {
         verified: 0,
-        last_hash: chain::START,
+        last_hash: START,
         head_sequence: head.sequence,
         head_hash: head.hash,
         broken: None,
@@ -82,23 +86,23 @@ pub async fn verify(app: &App, range: Range) -> Result<Finding, DbErr> {
     let first = range.from.max(1);
     let last = range.to.map_or(head.sequence, |to| to.min(head.sequence));
     match start(app, range, first).await? {
-        Some(hash) => finding.last_hash = hash,
-        None => finding.broken = Some((first - 1, Problem::Missing)),
+        Ok(hash) => finding.last_hash = hash,
+        Err(problem) => finding.broken = Some((first - 1, problem)),
     }
     let mut at = first - 1;
     while finding.broken.is_none() && at < last {
-        if range.until.is_some_and(|until| Instant::now() >= until) {
+        if at >= first && range.until.is_some_and(|until| Instant::now() >= until) {
             finding.next = Some(at + 1);
             return Ok(finding);
         }
         let rows = store::list_after(&app.db, at, BATCH).await?;
         let before = at;
-        for row in rows.iter().take_while(|row| row.sequence <= last) {
-            if let Some(broken) = judge(row, at + 1, finding.last_hash) {
+        for found in rows.iter().take_while(|found| found.row.sequence <= last) {
+            if let Some(broken) = judge(&signer, found, at + 1, finding.last_hash) {
                 finding.broken = Some(broken);
                 return Ok(finding);
             }
-            (at, finding.last_hash) = (row.sequence, row.hash);
+            (at, finding.last_hash) = (found.row.sequence, found.row.hash);
             finding.verified += 1;
         }
         if at == before {
@@ -106,7 +110,7 @@ pub async fn verify(app: &App, range: Range) -> Result<Finding, DbErr> {
         }
     }
     if finding.broken.is_none() && last == head.sequence {
-        finding.broken = judge_end(app, &finding, head.mac).await?;
+        finding.broken = judge_end(app, &finding, signer.is_signed(End::from(&head))).await?;
     }
     Ok(finding)
 }
@@ -115,9 +119,9 @@ impl Finding {
     const fn broken_at(sequence: i64, problem: Problem) -> Self {
         Self {
             verified: 0,
-            last_hash: chain::START,
+            last_hash: START,
             head_sequence: 0,
-            head_hash: chain::START,
+            head_hash: START,
             broken: Some((sequence, problem)),
             next: None,
         }
@@ -125,21 +129,27 @@ impl Finding {
 }
 
 /// The hash that the first row of a walk must follow.
-async fn start(app: &App, range: Range, first: i64) -> Result<Option<Digest>, DbErr> {
+async fn start(app: &App, range: Range, first: i64) -> Result<Result<Digest, Problem>, DbErr> {
     if first == 1 {
-        return Ok(Some(chain::START));
+        return Ok(Ok(START));
     }
-    if range.after.is_some() {
-        return Ok(range.after);
+    if let Some(hash) = range.after {
+        return Ok(Ok(hash));
     }
-    Ok(store::find_at(&app.db, first - 1).await?.map(|row| row.hash))
+    let before = store::list_after(&app.db, first - 2, 1).await?.pop();
+    Ok(match before.filter(|found| found.row.sequence == first - 1) {
+        Some(found) if found.is_whole => Ok(found.row.hash),
+        Some(_) => Err(Problem::Changed),
+        None => Err(Problem::Missing),
+    })
 }
 
 /// What is wrong with a row that should stand at `sequence` and follow `previous`.
-fn judge(row: &Model, sequence: i64, previous: Digest) -> Option<(i64, Problem)> {
+fn judge(signer: &Signer, found: &Found, sequence: i64, previous: Digest) -> Option<(i64, Problem)> {
+    let row = &found.row;
     if row.sequence != sequence {
         Some((sequence, Problem::Missing))
-    } else if chain::hash(row) != row.hash {
+    } else if !found.is_whole || signer.hash(row) != row.hash {
         Some((sequence, Problem::Changed))
     } else if row.previous_hash != previous {
         Some((sequence, Problem::Unlinked))
@@ -149,16 +159,15 @@ fn judge(row: &Model, sequence: i64, previous: Digest) -> Option<(i64, Problem)>
 }
 
 /// What is wrong with the end of the chain, which the walk has reached.
-async fn judge_end(app: &App, finding: &Finding, mac: Digest) -> Result<Option<(i64, Problem)>, DbErr> {
+async fn judge_end(app: &App, finding: &Finding, is_signed: bool) -> Result<Option<(i64, Problem)>, DbErr> {
     let end = finding.head_sequence;
-    let is_named = end == 0 || finding.last_hash == finding.head_hash;
-    let is_signed = end == 0 || chain::is_signed(&app.keys, end, finding.head_hash, mac);
-    if !is_named || !is_signed {
-        return Ok(Some((end, Problem::WrongHead)));
+    if finding.last_hash != finding.head_hash || !is_signed {
+        // An end without any row has no row to name.
+        return Ok(Some((end.max(1), Problem::WrongHead)));
     }
     // A row beyond the head that was read is one appended meanwhile, or one that never was: the head tells.
     let beyond = store::list_after(&app.db, end, 1).await?.pop();
-    let Some(row) = beyond else { return Ok(None) };
+    let Some(Found { row, .. }) = beyond else { return Ok(None) };
     let head = store::find_head(&app.db).await?.map_or(0, |head| head.sequence);
     Ok((row.sequence > head).then_some((row.sequence, Problem::WrongHead)))
 }

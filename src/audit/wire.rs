@@ -27,7 +27,7 @@ use crate::{
 };
 
 const MAX_REASON: usize = 500;
-const FIELDS: [&str; 6] = ["actor", "subject", "person", "action", "since", "until"];
+const FIELDS: [&str; 7] = ["actor", "subject", "person", "action", "request_id", "since", "until"];
 
 /// Which rows a filter asks for.
 pub fn wanted(text: &str) -> Result<Wanted, Refusal> {
@@ -40,6 +40,7 @@ pub fn wanted(text: &str) -> Result<Wanted, Refusal> {
             "subject" => wanted.subject = Some(uuid_in(value).ok_or_else(unknown)?),
             "person" => wanted.person = Some(uuid_in(value).ok_or_else(unknown)?),
             "action" => wanted.action = Some(value.to_owned()),
+            "request_id" => wanted.request_ids.push(value.to_owned()),
             "since" => wanted.since = Some(moment(value).ok_or_else(unknown)?),
             _ => wanted.until = Some(moment(value).ok_or_else(unknown)?),
         }

@@ -30,7 +30,7 @@ pub struct Model {
     pub person_id: Option<Uuid>,
     /// The server's own reason: a code. What people typed is sealed.
     pub reason: Option<String>,
-    /// Of the call that did it; empty where no call did: a job, the command line.
+    /// Of the call that did it, a digest if the client chose it; empty where no call did: a job, the command line.
     pub request_id: String,
     /// A JSON object of further facts; no personal value in clear.
     pub facts: String,
@@ -41,7 +41,7 @@ pub struct Model {
     pub created_at: Timestamp,
     /// Of the row before; zeros in the first.
     pub previous_hash: Digest,
-    /// Of everything above.
+    /// Of everything above, keyed.
     pub hash: Digest,
 }
 

@@ -14,7 +14,8 @@ pub struct Model {
     pub sequence: i64,
     /// Of the last row; zeros before the first.
     pub hash: Digest,
-    /// HMAC of both under a key that the database does not have: who can only write rows cannot make a new end.
+    /// HMAC of both under a key that the database does not have: who can only write rows cannot make a new end. Zeros
+    /// where nobody signed: before the first start, and for ever once an end was not the signed one.
     pub mac: Digest,
 }
 

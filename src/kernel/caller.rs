@@ -182,6 +182,8 @@ impl FromStr for Roles {
 pub struct Facts {
     /// Given by the client in `x-request-id` or made by us; returned, logged, passed on.
     pub request_id: String,
+    /// Made by us, so that it says nothing of anybody.
+    pub request_id_is_ours: bool,
     /// Of the caller's W3C trace context; empty if it sent none.
     pub trace_id: String,
     pub address: ClientAddress,
@@ -194,6 +196,7 @@ impl Facts {
     pub const fn none() -> Self {
         Self {
             request_id: String::new(),
+            request_id_is_ours: true,
             trace_id: String::new(),
             address: ClientAddress::NONE,
             user_agent: String::new(),

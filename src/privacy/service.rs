@@ -14,7 +14,7 @@ use crate::{
     kernel::Timestamp,
     objects::Bytestream,
     pb,
-    rpc::{self, Refusal, access::Cost, convert, fields::id_or, gate::Deadline},
+    rpc::{self, Refusal, access::Cost, auth::Standing, convert, fields::id_or, gate::Deadline},
 };
 
 /// Largest `data` of one message.
@@ -60,22 +60,22 @@ pub async fn download_data_export(
     app: &App,
     request: Request<pb::DownloadDataExportRequest>,
 ) -> Result<Response<Pieces>, Status> {
-    let caller = rpc::caller(&request)?;
+    let standing = Standing::of(&request)?;
     let given = request.extensions().get::<Deadline>();
     let until = given.map_or_else(|| Instant::now() + Cost::Export.time_limit(), |deadline| deadline.0);
     let (id, offset) = wire::part(request.get_ref())?;
-    let (export, bytes) = export::download(app, &caller, id, offset).await?;
+    let (export, bytes) = export::download(app, standing.caller(), id, offset).await?;
     let first = pb::DownloadDataExportResponse {
         offset: i64::try_from(offset).unwrap_or(i64::MAX),
         data: Bytes::new(),
         size_bytes: export.size_bytes.unwrap_or(0),
         sha256: export.sha256.map_or_else(Bytes::new, |digest| Bytes::copy_from_slice(digest.as_bytes())),
     };
-    Ok(Response::new(pieces(first, bytes, until)))
+    Ok(Response::new(pieces(first, bytes, standing, until)))
 }
 
-/// The first message says what it is; then come the bytes.
-fn pieces(first: pb::DownloadDataExportResponse, bytes: Bytestream, until: Instant) -> Pieces {
+/// The first message says what it is; then come the bytes, for as long as the caller may have them.
+fn pieces(first: pb::DownloadDataExportResponse, bytes: Bytestream, standing: Standing, until: Instant) -> Pieces {
     let next = pb::DownloadDataExportResponse { offset: first.offset, ..Default::default() };
     let blocks = bytes.flat_map(|block| {
         stream::iter(match block {
@@ -83,14 +83,17 @@ fn pieces(first: pb::DownloadDataExportResponse, bytes: Bytestream, until: Insta
             Err(error) => vec![Err(Status::from(Error::Store(error)))],
         })
     });
-    let rest = stream::unfold(Some((blocks, next)), move |state| async move {
-        let (mut blocks, message) = state?;
+    let rest = stream::unfold(Some((blocks, standing, next)), move |state| async move {
+        let (mut blocks, mut standing, message) = state?;
+        if let Err(refusal) = standing.check().await {
+            return Some((Err(refusal.into()), None));
+        }
         match timeout_at(until, blocks.next()).await {
             Ok(None) => None,
             Ok(Some(Ok(data))) => {
                 let offset = message.offset + i64::try_from(data.len()).unwrap_or(0);
                 let following = pb::DownloadDataExportResponse { offset, ..Default::default() };
-                Some((Ok(pb::DownloadDataExportResponse { data, ..message }), Some((blocks, following))))
+                Some((Ok(pb::DownloadDataExportResponse { data, ..message }), Some((blocks, standing, following))))
             }
             Ok(Some(Err(error))) => Some((Err(error), None)),
             Err(_) => Some((Err(Refusal::DeadlineExceeded.into()), None)),

@@ -46,6 +46,11 @@ impl Cost {
         }
     }
 
+    /// Whether a caller's rights may end while the call goes on.
+    pub const fn is_long(self) -> bool {
+        matches!(self, Self::Transfer | Self::Export | Self::Watch)
+    }
+
     /// Largest request message in bytes: chunks are up to 1 MiB plus their envelope.
     pub const fn max_message_bytes(self) -> usize {
         match self {

@@ -27,7 +27,7 @@ use tracing::Instrument;
 use super::{
     Refusal, Rpc,
     access::{self, Access, Who},
-    auth::{self, Authenticate},
+    auth::{self, Authenticate, Standing},
     limit::{self, Limit, Payer},
     outcome,
 };
@@ -162,6 +162,10 @@ impl Shared {
             // No stream outlives the look that opened it.
             if let Some(look) = caller.impersonator {
                 deadline = deadline.min(Instant::now() + look.until.since(caller.proof.now));
+            }
+            if access.cost.is_long() {
+                let standing = Standing::new(Arc::clone(&self.authenticate), access.who, caller.clone());
+                request.extensions_mut().insert(standing);
             }
             request.extensions_mut().insert(caller);
         }

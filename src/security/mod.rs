@@ -29,6 +29,7 @@ mod wire;
 pub use self::{
     error::Error,
     jobs::{SendReset, SweepProofs},
+    password::replace as replace_password,
     reset::send as send_reset,
     service::AccountRpc,
 };

@@ -83,6 +83,9 @@ pub async fn judge(app: &App, account: &account::Model, new: &Password) -> Resul
 
 /// Puts a new password in the place of the one that was read, ends sessions, voids what waits in mailboxes, forgets the
 /// guesses at the old one and the trust in devices, and tells the owner. Returns how many sessions ended.
+///
+/// # Errors
+/// [`Error::Changed`] if the password was changed meanwhile.
 pub async fn replace(
     tx: &WriteTx,
     app: &App,

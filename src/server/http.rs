@@ -97,6 +97,7 @@ fn facts(app: &App, headers: &HeaderMap, peer: Option<&Peer>) -> Facts {
         && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
     Facts {
         request_id: if usable { given.to_owned() } else { hex::encode(app.dice.bytes::<16>()) },
+        request_id_is_ours: !usable,
         trace_id: trace_id(text(&HeaderName::from_static("traceparent"))),
         address: peer.map_or(ClientAddress::NONE, |peer| proxies::client(&app.config.server, peer.0, headers)),
         user_agent: text(&header::USER_AGENT).chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect(),

@@ -43,10 +43,7 @@ impl Server {
     /// # Errors
     /// One sentence: which port is busy or forbidden.
     pub async fn bind(app: App) -> anyhow::Result<Self> {
-        let adopted = audit::adopt(&app).await?;
-        if adopted > 0 {
-            tracing::info!(adopted, "rows of the audit trail were taken into its chain");
-        }
+        audit::adopt(&app).await?;
         let config = &app.config.server;
         let listener = bind(config.listen, "server.listen").await?;
         let admin = bind(config.admin_listen, "server.admin_listen").await?;

@@ -9,9 +9,10 @@ use crate::{
     accounts,
     app::App,
     audit,
+    db::WriteTx,
     entity::{account, api_key::Model},
     kernel::{
-        Caller, EmailAddress, Facts, Password, Principal, Scopes, Timestamp,
+        Caller, EmailAddress, Facts, Password, Permission, Principal, Scopes, Timestamp,
         ids::{AccountId, ApiKeyId, Id},
     },
     rpc::{
@@ -63,6 +64,7 @@ pub async fn create(
     let (key, text) = new_key(app, id, wanted, actor, now);
 
     let tx = app.db.begin_write().await?;
+    hold_maker(&tx, actor, now).await?;
     accounts::insert(&tx, &account).await?;
     store::insert(&tx, &key).await?;
     let event = audit::Event::new(actor, "service_account_created", "account", id)
@@ -73,6 +75,17 @@ pub async fn create(
     once.record(&tx, &made).await?;
     tx.commit().await?;
     Ok(made)
+}
+
+/// Holds the row of the member of staff who makes a key until the commit: it is not to outlive their office unseen.
+async fn hold_maker(tx: &WriteTx, maker: Principal, now: Timestamp) -> Result<(), Error> {
+    let permission = Permission::ManageServiceAccounts;
+    match maker {
+        Principal::Account(staff) if !accounts::still_may(tx, staff, permission, now).await? => {
+            Err(Error::PermissionGone(permission))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn address_of(id: AccountId) -> Result<EmailAddress, Error> {
@@ -152,6 +165,7 @@ pub async fn rotate(
     let (key, text) = new_key(app, seen.account_id, wanted, actor, now);
 
     let tx = app.db.begin_write().await?;
+    hold_maker(&tx, actor, now).await?;
     // A key's end moves only when it is replaced, which happens once, so what was seen still holds.
     let replaced = store::update_replaced(&tx, id, seen.expires_at.min(now + how.overlap), now).await?;
     let replaced = replaced.ok_or_else(|| refused(&seen))?;

@@ -7,8 +7,9 @@ use tonic::Code;
 use tonic_types::ErrorDetails;
 
 use crate::{
+    kernel::Permission,
     pb::ErrorReason,
-    rpc::{Fault, Transition, fault},
+    rpc::{Fault, Refusal, Transition, fault},
     vault::Full,
 };
 
@@ -16,6 +17,8 @@ use crate::{
 pub enum Error {
     #[error("there is no such key")]
     NotFound,
+    #[error("this needs the permission {}, which was taken away meanwhile", .0.name())]
+    PermissionGone(Permission),
     #[error("{0}")]
     IllegalTransition(Transition),
     #[error("{0}")]
@@ -30,6 +33,7 @@ impl Fault for Error {
     fn class(&self) -> (Code, ErrorReason) {
         match self {
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Self::PermissionGone(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
             Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
             Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::ServerBusy),
             Self::NoAddress => (Code::Internal, ErrorReason::Internal),
@@ -39,6 +43,7 @@ impl Fault for Error {
 
     fn facts(&self) -> HashMap<String, String> {
         match self {
+            Self::PermissionGone(permission) => Refusal::PermissionMissing(*permission).facts(),
             Self::IllegalTransition(transition) => transition.facts(),
             _ => HashMap::new(),
         }
@@ -53,7 +58,7 @@ impl Fault for Error {
             Self::Capacity(_) => {
                 details.set_retry_info(Some(Duration::from_secs(2)));
             }
-            Self::NoAddress | Self::Database(_) => {}
+            Self::PermissionGone(_) | Self::NoAddress | Self::Database(_) => {}
         }
     }
 

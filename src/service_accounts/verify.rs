@@ -81,6 +81,15 @@ impl ApiKeys {
         })
     }
 
+    /// Whether a key that was accepted before still is.
+    ///
+    /// # Errors
+    /// `API_KEY_ENDED` if it is not.
+    pub async fn still_good(&self, id: ApiKeyId) -> Result<(), Refusal> {
+        let Known { key, account, .. } = self.look_up(id).await?.ok_or(Refusal::AccessTokenInvalid)?;
+        end_of(&key, &account, self.app.clock.now()).map_or(Ok(()), |cause| Err(Refusal::ApiKeyEnded { cause }))
+    }
+
     async fn look_up(&self, id: ApiKeyId) -> Result<Option<Known>, Refusal> {
         let known = self.known.lock().get(&id).filter(|known| known.read_at.elapsed() < BELIEVED_FOR).cloned();
         if known.is_some() {

@@ -101,6 +101,11 @@ impl AccessTokens {
         Self { keys: ApiKeys::new(app.clone()), app, used: Arc::new(Mutex::new(Halves::new(USED_AT_MOST))) }
     }
 
+    /// Whether this is staff who must have a second factor first.
+    fn must_enroll(&self, roles: Roles, factors: FactorKinds) -> bool {
+        roles.is_staff() && factors.is_empty() && self.app.config.staff_must_have_factor()
+    }
+
     /// Notes the first use of a refreshed pair: from here on the old refresh token is an intruder's.
     ///
     /// One statement per refresh, not per call. When the database is away the call goes on without it.
@@ -141,9 +146,28 @@ impl Authenticate for AccessTokens {
             Some(current) if current.version > claims.roles_version => current.roles,
             _ => Roles::from_bits(claims.roles),
         };
-        let must_enroll = roles.is_staff() && claims.factor_kinds == 0 && self.app.config.staff_must_have_factor();
+        let must_enroll = self.must_enroll(roles, FactorKinds::from_bits(claims.factor_kinds));
         Ok(claims.caller(roles, must_enroll, now, facts))
     }
+
+    async fn again(&self, caller: &Caller) -> Result<Caller, Refusal> {
+        if let Some(key) = caller.key {
+            self.keys.still_good(key.id).await?;
+            return Ok(caller.clone());
+        }
+        if let Some(revoked) = self.app.cache.revoked(caller.session) {
+            return Err(Refusal::SessionRevoked { cause: revoked.cause });
+        }
+        let Some(current) = self.app.cache.roles(caller.account) else { return Ok(caller.clone()) };
+        let looks = caller.impersonator.is_some();
+        let must_enroll = !looks && self.must_enroll(current.roles, caller.proof.factor_kinds);
+        Ok(Caller { roles: counting(current.roles, looks || must_enroll), must_enroll, ..caller.clone() })
+    }
+}
+
+/// The roles that count: without the office, of whoever may not use it.
+fn counting(roles: Roles, without_office: bool) -> Roles {
+    if without_office { roles.without_staff() } else { roles }
 }
 
 impl Claims {
@@ -160,7 +184,7 @@ impl Claims {
         Caller {
             account: self.account,
             session: self.session,
-            roles: if looks || must_enroll { roles.without_staff() } else { roles },
+            roles: counting(roles, looks || must_enroll),
             must_enroll: must_enroll && !looks,
             proof: if looks { Proof::never(now) } else { proof },
             impersonator: self.impersonator.map(|account| {

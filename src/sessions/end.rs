@@ -8,7 +8,7 @@ use crate::{
     audit,
     cache::Revoked,
     db::WriteTx,
-    entity::session::EndCause,
+    entity::session::{self, EndCause},
     kernel::{
         Caller, Impersonator, Principal, Timestamp,
         ids::{AccountId, SessionId},
@@ -17,6 +17,9 @@ use crate::{
 
 /// Ends sessions; their access tokens are refused from the commit on, on other instances within two seconds. Returns
 /// which.
+///
+/// Where all of an account's sessions end, or all others, so do the looks through others' eyes that its owner began:
+/// whoever is no longer trusted here is not to look on there.
 ///
 /// # Errors
 /// When the database fails.
@@ -29,8 +32,12 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<Vec<SessionId>, DbErr> {
     let ended = store::update_ended(tx, account, which, cause, now).await?;
-    refuse_tokens(tx, app, ended.clone(), cause, now);
-    Ok(ended)
+    let (own, looks): (Vec<_>, Vec<_>) = ended.into_iter().partition(|session| session.account_id == account);
+    let ids = |sessions: Vec<session::Model>| sessions.into_iter().map(|session| session.id).collect::<Vec<_>>();
+    let own = ids(own);
+    refuse_tokens(tx, app, own.clone(), cause, now);
+    refuse_tokens(tx, app, ids(looks), EndCause::ImpersonationOver, now);
+    Ok(own)
 }
 
 /// Refuses access tokens of ended sessions, once it is durable that they ended.

@@ -72,8 +72,8 @@ pub async fn impersonate(
     Ok((session, access))
 }
 
-/// Ends what staff see through this account's eyes, and what its owner sees through others': for whoever becomes a member
-/// of staff, stops being one, or is shut out. Returns how many.
+/// Ends what staff see through this account's eyes, and what its owner sees through others': for whose roles change while
+/// their sessions go on. Returns how many.
 ///
 /// # Errors
 /// When the database fails.

@@ -2,7 +2,8 @@
 
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{CaseStatement, Expr, ExprTrait},
 };
 
 use crate::{
@@ -153,25 +154,31 @@ pub enum Which<'a> {
     All,
 }
 
-/// Ends live sessions and returns which.
+/// Ends live sessions and returns them. Where not single ones are meant, the looks through others' eyes that the
+/// account's owner began end with them, and are among what is returned.
 pub async fn update_ended(
     tx: &WriteTx,
     account: AccountId,
     which: Which<'_>,
     cause: EndCause,
     now: Timestamp,
-) -> Result<Vec<SessionId>, DbErr> {
-    let mut update = Entity::update_many()
+) -> Result<Vec<Model>, DbErr> {
+    let own = Column::AccountId.eq(account);
+    let looks = Column::ImpersonatorId.eq(account);
+    let condition = match which {
+        Which::These(ids) => Condition::all().add(own.clone()).add(Column::Id.is_in(ids.iter().copied())),
+        Which::AllBut(id) => Condition::any().add(own.clone().and(Column::Id.ne(id))).add(looks),
+        Which::All => Condition::any().add(own.clone()).add(looks),
+    };
+    let over = Expr::value(EndCause::ImpersonationOver.to_value());
+    let cause = CaseStatement::new().case(own, Expr::value(cause.to_value())).finally(over);
+    Entity::update_many()
         .col_expr(Column::EndedAt, Expr::value(now))
-        .col_expr(Column::EndCause, Expr::value(cause.to_value()))
-        .filter(Column::AccountId.eq(account))
-        .filter(Column::EndedAt.is_null());
-    match which {
-        Which::These(ids) => update = update.filter(Column::Id.is_in(ids.iter().copied())),
-        Which::AllBut(id) => update = update.filter(Column::Id.ne(id)),
-        Which::All => {}
-    }
-    Ok(update.exec_with_returning(tx).await?.into_iter().map(|session| session.id).collect())
+        .col_expr(Column::EndCause, Expr::Case(Box::new(cause)))
+        .filter(Column::EndedAt.is_null())
+        .filter(condition)
+        .exec_with_returning(tx)
+        .await
 }
 
 /// Which looks through another's eyes.

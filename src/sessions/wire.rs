@@ -117,16 +117,23 @@ fn tokens(tokens: Tokens, transport: Transport) -> pb::Tokens {
 
 /// A session as staff see it: never the one of the call.
 pub fn of_another(row: &session::Model) -> pb::Session {
-    pb::Session { current: false, ..session(row, row.id) }
+    pb::Session {
+        current: false,
+        user_agent: row.user_agent.clone(),
+        address_prefix: row.address_prefix.clone(),
+        ..session(row, row.id)
+    }
 }
 
 /// A session as its owner sees it. `current` is the session of the call.
 pub fn session(row: &session::Model, current: SessionId) -> pb::Session {
+    // The network and the program of staff who look on are not the owner's to see.
+    let of_owner = |text: &str| if row.impersonator_id.is_none() { text.to_owned() } else { String::new() };
     pb::Session {
         session_id: row.id.to_string(),
         device_name: row.device_name.clone(),
-        user_agent: row.user_agent.clone(),
-        address_prefix: row.address_prefix.clone(),
+        user_agent: of_owner(&row.user_agent),
+        address_prefix: of_owner(&row.address_prefix),
         current: row.id == current,
         create_time: Some(convert::timestamp(row.created_at)),
         last_used_time: Some(convert::timestamp(row.last_used_at)),

@@ -12,7 +12,12 @@ use super::{
     error::Error,
     wire,
 };
-use crate::{app::App, kernel::Caller, pb, rpc::Refusal};
+use crate::{
+    app::App,
+    kernel::Caller,
+    pb,
+    rpc::{Refusal, auth::Standing},
+};
 
 /// A stream that brings nothing for so long has ended.
 const IDLE: Duration = Duration::from_secs(30);
@@ -72,8 +77,8 @@ async fn feed(
     }
 }
 
-/// Sends what is read, in blocks; the first message also says what it is.
-pub fn read(reading: Reading, deadline: Instant) -> Pieces {
+/// Sends what is read, in blocks, for as long as the caller may read; the first message also says what it is.
+pub fn read(reading: Reading, standing: Standing, deadline: Instant) -> Pieces {
     let first = pb::ReadObjectResponse {
         offset: i64::try_from(reading.range.start).unwrap_or(i64::MAX),
         data: Bytes::new(),
@@ -91,21 +96,24 @@ pub fn read(reading: Reading, deadline: Instant) -> Pieces {
             Err(error) => vec![Err(error)],
         })
     });
-    let start = (Some(blocks), first);
-    stream::unfold(start, move |(blocks, mut message)| async move {
-        let mut blocks = blocks?;
+    let start = Some((blocks, standing, first));
+    stream::unfold(start, move |state| async move {
+        let (mut blocks, mut standing, mut message) = state?;
+        if let Err(refusal) = standing.check().await {
+            return Some((Err(refusal.into()), None));
+        }
         let failed = match timeout_at(deadline, blocks.next()).await {
             Ok(None) => return None,
             Ok(Some(Ok(block))) => {
                 let length = i64::try_from(block.len()).unwrap_or(i64::MAX);
                 message.data = block;
                 let next = pb::ReadObjectResponse { offset: message.offset + length, ..Default::default() };
-                return Some((Ok(message), (Some(blocks), next)));
+                return Some((Ok(message), Some((blocks, standing, next))));
             }
             Ok(Some(Err(error))) => Status::from(Error::Store(error)),
             Err(_) => Refusal::DeadlineExceeded.into(),
         };
-        Some((Err(failed), (None, message)))
+        Some((Err(failed), None))
     })
     .boxed()
 }

@@ -7,7 +7,7 @@ use super::{domain, pump, wire};
 use crate::{
     app::App,
     pb::{self, storage_service_server::StorageService},
-    rpc::{self, access::Cost, gate::Deadline},
+    rpc::{self, access::Cost, auth::Standing, gate::Deadline},
 };
 
 /// Serves [`StorageService`].
@@ -118,12 +118,12 @@ impl StorageService for StorageRpc {
         &self,
         request: Request<pb::ReadObjectRequest>,
     ) -> Result<Response<Self::ReadObjectStream>, Status> {
-        let caller = rpc::caller(&request)?;
+        let standing = Standing::of(&request)?;
         let deadline = deadline(&request);
         let message = request.get_ref();
         let (offset, limit) = wire::part(message)?;
         let id = wire::object_id(&message.object_id)?;
-        let reading = domain::read(&self.app, &caller, id, offset, limit).await?;
-        Ok(Response::new(pump::read(reading, deadline)))
+        let reading = domain::read(&self.app, standing.caller(), id, offset, limit).await?;
+        Ok(Response::new(pump::read(reading, standing, deadline)))
     }
 }

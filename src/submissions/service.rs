@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::App,
     pb::{self, submission_service_server::SubmissionService},
-    rpc::{self, Rpc, page::Query, watch::Until},
+    rpc::{self, Rpc, auth::Standing, page::Query, watch::Until},
 };
 
 /// `backline.v1.SubmissionService`.
@@ -97,11 +97,11 @@ impl SubmissionService for SubmissionRpc {
 
     #[instrument(name = "submissions.watch", skip_all)]
     async fn watch_submission(&self, request: Request<pb::WatchSubmissionRequest>) -> Result<Response<Watch>, Status> {
-        let caller = rpc::caller(&request)?;
+        let standing = Standing::of(&request)?;
         let message = request.get_ref();
         let id = wire::submission_id(&message.submission_id)?;
         let resume_after = wire::resume_after(message)?;
-        let watch = watch::open(self.app.clone(), caller, id, resume_after, Until::of(&request)).await?;
+        let watch = watch::open(self.app.clone(), standing, id, resume_after, Until::of(&request)).await?;
         Ok(Response::new(watch))
     }
 }

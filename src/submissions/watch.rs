@@ -16,10 +16,11 @@ use super::{Error, read, store, wire};
 use crate::{
     app::App,
     cache::Signal,
-    kernel::{Caller, ids::SubmissionId},
+    kernel::ids::SubmissionId,
     pb::{self, watch_submission_response::Event},
     rpc::{
-        Refusal, convert,
+        auth::Standing,
+        convert,
         watch::{HEARTBEAT, LOOK, Until},
     },
 };
@@ -32,7 +33,7 @@ pub type Watch = Pin<Box<dyn Stream<Item = Result<pb::WatchSubmissionResponse, S
 
 struct Watcher {
     app: App,
-    caller: Caller,
+    standing: Standing,
     submission: SubmissionId,
     signals: Receiver<Signal>,
     /// Of the last event sent.
@@ -50,17 +51,17 @@ struct Watcher {
 /// [`Error::NotFound`] for those who may not see the submission.
 pub async fn open(
     app: App,
-    caller: Caller,
+    standing: Standing,
     submission: SubmissionId,
     resume_after: i64,
     until: Until,
 ) -> Result<Watch, Error> {
     // Listening comes before reading, so that no change falls between.
     let signals = app.cache.listen();
-    let now = read::get(&app, &caller, submission).await?.submission;
+    let now = read::get(&app, standing.caller(), submission).await?.submission;
     let mut watcher = Watcher {
         app,
-        caller,
+        standing,
         submission,
         signals,
         sequence: resume_after,
@@ -87,9 +88,7 @@ pub async fn open(
 impl Watcher {
     async fn next(&mut self) -> Result<Option<pb::WatchSubmissionResponse>, Status> {
         loop {
-            if let Some(revoked) = self.app.cache.revoked(self.caller.session) {
-                return Err(Refusal::SessionRevoked { cause: revoked.cause }.into());
-            }
+            self.standing.check().await?;
             if let Some(event) = self.ready.pop_front() {
                 self.heartbeat_at = Instant::now() + HEARTBEAT;
                 return Ok(Some(event));
@@ -103,6 +102,8 @@ impl Watcher {
                 continue;
             }
             self.wait().await;
+            // Whoever may see it has perhaps changed meanwhile.
+            self.standing.check().await?;
             self.look().await?;
         }
     }
@@ -132,11 +133,7 @@ impl Watcher {
     async fn look(&mut self) -> Result<(), Error> {
         let rows = store::list_history(&self.app.db, self.submission, self.sequence, BATCH).await?;
         if !rows.is_empty() {
-            // Whoever may see it has perhaps changed since the stream was opened.
-            if let Some(current) = self.app.cache.roles(self.caller.account) {
-                self.caller.roles = current.roles;
-            }
-            read::get(&self.app, &self.caller, self.submission).await?;
+            read::get(&self.app, self.standing.caller(), self.submission).await?;
         }
         for row in rows {
             self.sequence = row.sequence;

@@ -32,7 +32,7 @@ async fn listed(actor: &Actor, filter: &str) -> Result<Vec<String>, Status> {
 }
 
 #[tokio::test]
-async fn a_new_role_is_felt_by_tokens_already_given_out() {
+async fn whoever_gains_an_office_signs_in_anew_and_whoever_loses_it_feels_it_at_once() {
     let world = World::start().await;
     let (root, ana) = (world.admin("root").await, world.account("ana").await);
     let refused = ana.applications().list_applications(pb::ListApplicationsRequest::default()).await.unwrap_err();
@@ -40,7 +40,14 @@ async fn a_new_role_is_felt_by_tokens_already_given_out() {
 
     let account = set_roles(&root, &ana.account.account_id, &[pb::Role::Reviewer], "Joins the jury").await.unwrap();
     assert_eq!(account.roles, [pb::Role::Listener as i32, pb::Role::Reviewer as i32]);
+    let refused = ana.whoami().await.unwrap_err();
+    assert_reason(&refused, Code::Unauthenticated, ErrorReason::SessionRevoked);
+    assert_eq!(fact(&refused, "cause").as_deref(), Some("ended_by_staff"));
+    ana.refresh().await.unwrap_err();
+    let ana = world.login(&ana.email, PASSWORD).await.unwrap();
     ana.applications().list_applications(pb::ListApplicationsRequest::default()).await.unwrap();
+    let hours = ana.session.absolute_expire_time.unwrap().seconds - ana.session.create_time.unwrap().seconds;
+    assert_eq!(hours, 12 * 3600);
 
     set_roles(&root, &ana.account.account_id, &[], "Leaves the jury").await.unwrap();
     let refused = ana.applications().list_applications(pb::ListApplicationsRequest::default()).await.unwrap_err();
@@ -194,15 +201,17 @@ async fn malformed_filters_are_refused_by_every_list_of_staff() {
 }
 
 #[tokio::test]
-async fn a_new_role_is_felt_through_every_server_within_two_seconds() {
+async fn new_roles_are_felt_through_every_server_within_two_seconds() {
     let world = World::start().await;
     let (root, ana) = (world.admin("root").await, world.account("ana").await);
     let (second, channel) = world.second_server().await;
-    let elsewhere = ana.through(channel);
-    let may = async || elsewhere.applications().list_applications(pb::ListApplicationsRequest::default()).await.is_ok();
-    assert!(!may().await);
+    let elsewhere = ana.through(channel.clone());
+    elsewhere.whoami().await.unwrap();
     set_roles(&root, ana.account_id(), &[pb::Role::Reviewer], "Joins the jury").await.unwrap();
-    eventually_within(std::time::Duration::from_secs(2), may).await;
+    eventually_within(std::time::Duration::from_secs(2), async || elsewhere.whoami().await.is_err()).await;
+    let elsewhere = world.login(&ana.email, PASSWORD).await.unwrap().through(channel);
+    let may = async || elsewhere.applications().list_applications(pb::ListApplicationsRequest::default()).await.is_ok();
+    assert!(may().await);
     set_roles(&root, ana.account_id(), &[], "Leaves the jury").await.unwrap();
     eventually_within(std::time::Duration::from_secs(2), async || !may().await).await;
     second.stop().await;
@@ -224,4 +233,92 @@ async fn a_repeat_with_the_same_request_id_gives_the_first_reply() {
     let other = pb::SetRolesRequest { reason: "Another".into(), ..request };
     let refused = root.admin().set_roles(other).await.unwrap_err();
     assert_reason(&refused, Code::InvalidArgument, ErrorReason::RequestIdReused);
+}
+
+#[tokio::test]
+async fn nothing_is_given_to_an_account_that_is_deleted() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    ana.accounts().delete_account(pb::DeleteAccountRequest::default()).await.unwrap();
+    world.run_jobs().await;
+    let (account_id, reason) = (ana.account_id().to_owned(), "A mistake".to_owned());
+    let refused = |refused: Status, attempted: &str| {
+        assert_reason(&refused, Code::FailedPrecondition, ErrorReason::InvalidStateTransition);
+        assert_eq!(fact(&refused, "attempted").as_deref(), Some(attempted));
+    };
+    for roles in [&[pb::Role::Admin][..], &[]] {
+        refused(set_roles(&root, &account_id, roles, &reason).await.unwrap_err(), "SetRoles");
+    }
+    for tier in [pb::AccountTier::Premium, pb::AccountTier::Free] {
+        let request = pb::SetTierRequest {
+            account_id: account_id.clone(),
+            tier: tier.into(),
+            reason: reason.clone(),
+            ..Default::default()
+        };
+        refused(root.admin().set_tier(request).await.unwrap_err(), "SetTier");
+    }
+    let request = pb::UnlockAccountRequest { account_id, reason, ..Default::default() };
+    refused(root.admin().unlock_account(request).await.unwrap_err(), "UnlockAccount");
+}
+
+#[tokio::test]
+async fn resets_and_erasures_want_a_reason_and_a_person_who_is_there() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let request = pb::CreateServiceAccountRequest {
+        display_name: "Nightly report".into(),
+        reason: "For the report".into(),
+        ..Default::default()
+    };
+    let tool = root.admin().create_service_account(request).await.unwrap().into_inner().service_account.unwrap();
+    let ask = async |account_id: &str, reason: &str| {
+        let (account_id, reason) = (account_id.to_owned(), reason.to_owned());
+        let reset =
+            pb::ResetFactorsRequest { account_id: account_id.clone(), reason: reason.clone(), ..Default::default() };
+        let erase = pb::EraseAccountRequest { account_id, reason, ..Default::default() };
+        let reset = root.admin().reset_factors(reset).await.map(drop).unwrap_err();
+        [reset, root.admin().erase_account(erase).await.map(drop).unwrap_err()]
+    };
+    for (id, reason, code, expected) in [
+        (ana.account_id(), " ", Code::InvalidArgument, ErrorReason::ReasonRequired),
+        (&absent("acc"), "Lost it", Code::NotFound, ErrorReason::ResourceNotFound),
+        ("ana", "Lost it", Code::NotFound, ErrorReason::ResourceNotFound),
+        (&tool.account_id, "Lost it", Code::FailedPrecondition, ErrorReason::TargetIsService),
+    ] {
+        for refused in ask(id, reason).await {
+            assert_reason(&refused, code, expected);
+        }
+    }
+    ana.whoami().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_person_s_sessions_are_listed_page_by_page() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let mut expected = vec![ana.session_id().to_owned()];
+    for device in ["Phone", "Tablet"] {
+        world.advance(std::time::Duration::from_secs(1));
+        expected.insert(0, ana.on_another_device(device).await.session_id().to_owned());
+    }
+    let page = async |account_id: &str, page_size: i32, page_token: &str| {
+        let request = pb::ListAccountSessionsRequest {
+            account_id: account_id.to_owned(),
+            page_size,
+            page_token: page_token.to_owned(),
+        };
+        Ok::<_, Status>(root.admin().list_account_sessions(request).await?.into_inner())
+    };
+    let first = page(ana.account_id(), 2, "").await.unwrap();
+    let second = page(ana.account_id(), 2, &first.next_page_token).await.unwrap();
+    assert_eq!((second.sessions.len(), second.next_page_token.as_str()), (1, ""));
+    let walked = first.sessions.into_iter().chain(second.sessions).map(|session| session.session_id);
+    assert_eq!(walked.collect::<Vec<_>>(), expected);
+
+    let refused = page(root.account_id(), 2, &first.next_page_token).await.unwrap_err();
+    assert_reason(&refused, Code::InvalidArgument, ErrorReason::PageTokenInvalid);
+    assert_eq!(violations(&page(ana.account_id(), -1, "").await.unwrap_err()), ["page_size"]);
+    let refused = page(&absent("acc"), 2, "").await.unwrap_err();
+    assert_reason(&refused, Code::NotFound, ErrorReason::ResourceNotFound);
 }

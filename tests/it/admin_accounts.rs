@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait;
+
 use crate::{
     harness::{
         guests::{WRONG, address, caller_from, right_words, signed_in, words},
+        stages::crowd,
         *,
     },
     staff::told_of,
@@ -133,6 +136,24 @@ async fn a_suspension_ends_by_itself_whether_or_not_it_was_cleared_away() {
     assert_eq!(listed(&root, "status = SUSPENDED").await.unwrap(), Vec::<String>::new());
     let told = told_of(&world, ana.account_id()).await;
     assert_eq!(told.last().unwrap(), &("account_reinstated".to_owned(), Some("its time is over".to_owned())));
+}
+
+#[tokio::test]
+async fn suspensions_of_a_crowd_end_all_the_same() {
+    let world = World::start().await;
+    let root = world.admin("root").await;
+    crowd(&world, 0..450).await;
+    let suspended = format!(
+        "UPDATE account SET status = 'suspended', suspended_until = {} WHERE email LIKE 'crowd%'",
+        world.now().micros()
+    );
+    world.db().await.execute_unprepared(&suspended).await.unwrap();
+    world.run_jobs().await;
+    world.advance(Duration::from_mins(5));
+    world.run_jobs().await;
+    assert_eq!(listed(&root, "status = SUSPENDED").await.unwrap(), Vec::<String>::new());
+    let trail = crate::audit::trail(&world.db().await).await;
+    assert_eq!(trail.iter().filter(|row| row.action == "account_reinstated").count(), 450);
 }
 
 #[tokio::test]
@@ -354,25 +375,6 @@ async fn acts_of_staff_want_a_reason_and_sound_fields() {
         assert_alike(&revoke(&root, id, "").await.unwrap_err(), &absent);
     }
     ana.whoami().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_repeated_act_of_staff_happens_once() {
-    let world = World::start().await;
-    let (root, ana) = (world.admin("root").await, world.account("ana").await);
-    let request = pb::SuspendAccountRequest {
-        account_id: ana.account_id().into(),
-        reason: REASON.into(),
-        request_id: request_id(1),
-        ..Default::default()
-    };
-    let first = root.admin().suspend_account(request.clone()).await.unwrap().into_inner();
-    reinstate(&root, ana.account_id()).await.unwrap();
-    assert_eq!(root.admin().suspend_account(request.clone()).await.unwrap().into_inner(), first);
-    world.login(&ana.email, PASSWORD).await.unwrap();
-    let other = pb::SuspendAccountRequest { reason: "Another".into(), ..request };
-    let refused = root.admin().suspend_account(other).await.unwrap_err();
-    assert_reason(&refused, Code::InvalidArgument, ErrorReason::RequestIdReused);
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn a_change_in_any_column_of_any_row_is_named() {
     assert_eq!((whole.broken_sequence, whole.problem, whole.next_sequence), (0, 0, 0));
     assert_eq!((whole.verified_count, whole.head_sequence), (i64::try_from(all.len()).unwrap(), whole.verified_count));
 
-    // All of them but the actor's kind, which the table's own rule ties to the actor.
+    // All of them but the actor's kind, which the table's own rules tie to the actor; below it is turned without them.
     let columns = [
         "id",
         "sequence",
@@ -182,7 +182,14 @@ async fn a_long_chain_is_walked_in_parts() {
     assert_eq!((first.verified_count, first.broken_sequence), (2, 0));
     let rest = part(3, 0, first.last_hash.clone()).await.unwrap().into_inner();
     assert_eq!((rest.verified_count, rest.broken_sequence), (whole.head_sequence - 2, 0));
-    assert_eq!((rest.last_hash, rest.head_hash), (whole.last_hash, whole.head_hash));
+    assert_eq!((&rest.last_hash, &rest.head_hash), (&whole.last_hash, &whole.head_hash));
+    // What is asked for beyond the end is not there; the end is as far as a walk gets.
+    let beyond = part(whole.head_sequence + 2, 0, bytes::Bytes::new()).await.unwrap().into_inner();
+    assert_eq!((beyond.broken_sequence, beyond.problem()), (whole.head_sequence + 1, pb::AuditProblem::RowMissing));
+    let after_end = part(whole.head_sequence + 1, 0, bytes::Bytes::new()).await.unwrap().into_inner();
+    assert_eq!((after_end.broken_sequence, after_end.verified_count), (0, 0));
+    let to_beyond = part(1, whole.head_sequence + 9, bytes::Bytes::new()).await.unwrap().into_inner();
+    assert_eq!(to_beyond, whole);
     let other = part(3, 0, vec![7; 32].into()).await.unwrap().into_inner();
     assert_eq!((other.broken_sequence, other.problem()), (3, pb::AuditProblem::RowUnlinked));
 
@@ -256,4 +263,123 @@ async fn rows_without_a_chain_are_taken_into_it() {
         assert!(!row.contains("An old reason") && !row.contains("192.0.2.7"), "{row}");
     }
     assert!(everything["audit_event_unchained"].is_empty());
+}
+
+/// What an act of somebody makes of the chain.
+async fn act(actor: &Actor) {
+    let request = pb::UpdateAccountRequest {
+        account: Some(pb::Account { display_name: "Root".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["display_name".into()] }),
+        ..Default::default()
+    };
+    actor.accounts().update_account(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_later_act_covers_up_for_an_end_that_was_forged() {
+    let (world, root) = world().await;
+    world.expect_error("is not the one that was signed");
+    let db = world.db().await;
+    let rows = rows(&db).await;
+    let last = &rows[rows.len() - 2];
+    db.execute_unprepared(&format!("DELETE FROM audit_event WHERE sequence > {}", last.sequence)).await.unwrap();
+    let head = audit_head::ActiveModel {
+        name: sea_orm::ActiveValue::Set("trail".into()),
+        sequence: sea_orm::ActiveValue::Set(last.sequence),
+        hash: sea_orm::ActiveValue::Set(last.hash),
+        ..Default::default()
+    };
+    audit_head::Entity::update(head).exec(&db).await.unwrap();
+    for acts in 1..=3 {
+        act(&root).await;
+        let found = verify(&root).await;
+        assert_eq!((found.broken_sequence, found.problem()), (last.sequence + acts, pb::AuditProblem::EndWrong));
+        assert_eq!(found.verified_count, last.sequence + acts, "each row follows the one before it");
+    }
+    let metrics = raw::send(world.server().admin_address, Http::One, http::Method::GET, "/metrics", &[], "").await;
+    assert!(metrics.text().contains("backline_audit_unsigned_total"));
+}
+
+#[tokio::test]
+async fn a_trail_that_was_emptied_is_no_new_one() {
+    let (mut world, root) = world().await;
+    let db = world.db().await;
+    let zeros =
+        if db.get_database_backend() == DbBackend::Sqlite { "zeroblob(32)" } else { "decode(repeat('00', 32), 'hex')" };
+    let broken = async |root: &Actor| {
+        let found = verify(root).await;
+        assert_eq!((found.broken_sequence, found.problem()), (1, pb::AuditProblem::EndWrong));
+    };
+    db.execute_unprepared("DELETE FROM audit_event").await.unwrap();
+    db.execute_unprepared(&format!("UPDATE audit_head SET sequence = 0, hash = {zeros}")).await.unwrap();
+    broken(&root).await;
+    db.execute_unprepared(&format!("UPDATE audit_head SET mac = {zeros}")).await.unwrap();
+    world.restart().await;
+    broken(&root).await;
+    db.execute_unprepared("DELETE FROM audit_head").await.unwrap();
+    broken(&root).await;
+}
+
+/// Takes the table's own rules away: whoever can write to the file is not bound by them.
+async fn lift_rules(db: &DatabaseConnection) {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        db.execute_unprepared("PRAGMA ignore_check_constraints = ON").await.unwrap();
+        return;
+    }
+    let all = "DO $$ DECLARE rule text; BEGIN FOR rule IN SELECT conname FROM pg_constraint WHERE conrelid = \
+               'audit_event'::regclass AND contype = 'c' LOOP EXECUTE format('ALTER TABLE audit_event DROP CONSTRAINT \
+               %I', rule); END LOOP; END $$";
+    db.execute_unprepared(all).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_can_no_longer_be_read_is_named_and_hides_no_other() {
+    let (world, root) = world().await;
+    let db = world.db().await;
+    let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+    let all = rows(&db).await;
+    let sequence = all[all.len() / 2].sequence;
+    let kept = format!("CREATE TABLE kept AS SELECT * FROM audit_event WHERE sequence = {sequence}");
+    db.execute_unprepared(&kept).await.unwrap();
+    let mut damages = vec![("actor_kind", "'nobody'"), ("actor_kind", "'operator'")];
+    damages.push(("hash", if sqlite { "x'00'" } else { "'\\x00'" }));
+    damages.push(("previous_hash", if sqlite { "zeroblob(33)" } else { "decode(repeat('00', 33), 'hex')" }));
+    if sqlite {
+        let texts = ["actor_kind", "action", "subject_kind", "reason", "request_id", "facts"];
+        damages.extend(texts.map(|column| (column, "CAST(x'61ff' AS TEXT)")));
+        damages.extend(["id", "actor_id", "subject_id", "person_id"].map(|column| (column, "x'0102'")));
+    }
+    for (column, value) in damages {
+        lift_rules(&db).await;
+        let damage = format!("UPDATE audit_event SET {column} = {value} WHERE sequence = {sequence}");
+        assert_eq!(db.execute_unprepared(&damage).await.unwrap().rows_affected(), 1);
+        let found = verify(&root).await;
+        assert_eq!((found.broken_sequence, found.problem()), (sequence, pb::AuditProblem::RowChanged), "{damage}");
+        let after = pb::VerifyChainRequest { from_sequence: sequence + 1, ..Default::default() };
+        let after = root.audit().verify_chain(after).await.unwrap().into_inner();
+        assert!([0, sequence, sequence + 1].contains(&after.broken_sequence), "{damage}: {after:?}");
+        let listed = root.audit().list_events(pb::ListEventsRequest::default()).await.unwrap().into_inner();
+        assert_eq!(listed.events.len(), all.len(), "{damage}");
+        db.execute_unprepared(&format!("DELETE FROM audit_event WHERE sequence = {sequence}")).await.unwrap();
+        db.execute_unprepared("INSERT INTO audit_event SELECT * FROM kept").await.unwrap();
+    }
+    assert_eq!(verify(&root).await.broken_sequence, 0, "as it was");
+
+    let damage = format!("UPDATE audit_event SET actor_kind = 'nobody' WHERE sequence = {sequence}");
+    lift_rules(&db).await;
+    db.execute_unprepared(&damage).await.unwrap();
+    let request = pb::ExportEventsRequest { after_sequence: sequence - 1, reason: "What is left".into() };
+    let mut stream = root.audit().export_events(request).await.unwrap().into_inner();
+    let events = stream.message().await.unwrap().unwrap().events;
+    assert_eq!((events[0].sequence, events[0].action.as_str()), (sequence, "unreadable"));
+    assert!(events.len() > 1);
+}
+
+#[tokio::test]
+async fn a_walk_without_time_gets_further_all_the_same() {
+    let (world, root) = world().await;
+    let whole = verify(&root).await;
+    let range = audit::Range { from: 1, to: None, after: None, until: Some(tokio::time::Instant::now()) };
+    let found = audit::verify(world.app(), range).await.unwrap();
+    assert_eq!((found.verified, found.next), (whole.head_sequence, None));
 }

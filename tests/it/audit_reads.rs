@@ -1,6 +1,8 @@
 //! Reading the audit trail: who may, what a filter finds, what an export leaves.
 
-use crate::harness::*;
+use sea_orm::{ConnectionTrait, DbBackend};
+
+use crate::harness::{rows, *};
 
 async fn list(actor: &Actor, filter: &str, page_size: i32, page_token: &str) -> Result<pb::ListEventsResponse, Status> {
     let request = pb::ListEventsRequest { filter: filter.into(), page_size, page_token: page_token.into() };
@@ -105,4 +107,76 @@ async fn the_trail_is_for_administrators() {
             assert_eq!(fact(&refused, "permission").as_deref(), Some("audit.read"));
         }
     }
+}
+
+#[tokio::test]
+async fn an_export_ends_with_the_right_to_it() {
+    let world = World::start().await;
+    let (root, eva) = (world.admin("root").await, world.admin("eva").await);
+    // More than any connection holds on its way.
+    let db = world.db().await;
+    let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+    for number in 1..=600 {
+        let id = format!("{number:032x}");
+        let id = if sqlite { format!("x'{id}'") } else { format!("'{id}'") };
+        let facts = "x".repeat(30_000);
+        let row = format!(
+            "INSERT INTO audit_event_unchained VALUES ({id}, 'system', NULL, 'upload_expired', 'upload', NULL, NULL, '', \
+             NULL, '{{\"facts\":\"{facts}\"}}', {number})"
+        );
+        db.execute_unprepared(&row).await.unwrap();
+    }
+    backline::audit::adopt(world.app()).await.unwrap();
+    let request = pb::ExportEventsRequest { after_sequence: 0, reason: "The yearly look".into() };
+    let mut stream = root.audit().export_events(request.clone()).await.unwrap().into_inner();
+    let first = stream.message().await.unwrap().unwrap();
+    assert_eq!(first.events.len(), 100);
+    let request_of = |account_id: &str| pb::SetRolesRequest {
+        account_id: account_id.to_owned(),
+        reason: "Leaves".into(),
+        ..Default::default()
+    };
+    eva.admin().set_roles(request_of(root.account_id())).await.unwrap();
+    let ended = loop {
+        match stream.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the whole trail was sent"),
+            Err(ended) => break ended,
+        }
+    };
+    assert_reason(&ended, Code::PermissionDenied, ErrorReason::PermissionMissing);
+
+    // Whoever still may gets all of it.
+    let mut stream = eva.audit().export_events(request).await.unwrap().into_inner();
+    let mut received = 0;
+    while let Some(some) = stream.message().await.unwrap() {
+        received += some.events.len();
+    }
+    assert_eq!(received, crate::audit::trail(&db).await.len());
+}
+
+#[tokio::test]
+async fn a_call_is_found_by_its_request_id_which_stands_nowhere_if_the_client_chose_it() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let chosen = "ana.sol-1990";
+    let mut request = tonic::Request::new(pb::UpdateAccountRequest {
+        account: Some(pb::Account { display_name: "Ana Sol".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["display_name".into()] }),
+        ..Default::default()
+    });
+    request.metadata_mut().insert("x-request-id", chosen.parse().unwrap());
+    let reply = ana.accounts().update_account(request).await.unwrap();
+    assert_eq!(reply.metadata().get("x-request-id").unwrap(), chosen);
+    let reply = ana.sessions().logout(pb::LogoutRequest::default()).await.unwrap();
+    let ours = reply.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+
+    for (id, action) in [(chosen, "user_updated"), (&ours, "authn_logout")] {
+        let found = list(&root, &format!("request_id = \"{id}\""), 0, "").await.unwrap().events;
+        assert_eq!(found.iter().map(|event| event.action.as_str()).collect::<Vec<_>>(), [action]);
+        assert_eq!(found[0].request_id == id, id == ours);
+    }
+    assert_eq!(list(&root, "request_id = \"ana\"", 0, "").await.unwrap().events, []);
+    let everything = rows::all(&world.db().await).await;
+    assert!(everything["audit_event"].iter().all(|row| !row.contains(chosen)));
 }

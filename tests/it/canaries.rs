@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use prost_types::{FieldDescriptorProto, field_descriptor_proto::Type};
+use prost_types::{DescriptorProto, FieldDescriptorProto, field_descriptor_proto::Type};
 
 use crate::harness::{
     protos::{Forger, requests},
@@ -19,8 +19,21 @@ const PLANTED: usize = 50;
 /// A stream that stays open has heard enough by then.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// What one canary looks like in a field: free text, an address, a token, a filter or an id.
-fn planted(number: usize, field: &FieldDescriptorProto) -> Vec<u8> {
+/// Somebody to whom what a message of this shape asks for may happen.
+async fn somebody(world: &World, shape: &DescriptorProto, number: usize) -> Option<Actor> {
+    let wanted = shape.field.iter().any(|field| matches!(field.name(), "account_id" | "session_id"));
+    if wanted { Some(world.account(&format!("somebody{number}")).await) } else { None }
+}
+
+/// What one canary looks like in a field: free text, an address, a token, a filter or an id. Where it is an id that there
+/// `is`, the act goes on, and what else is planted gets further.
+fn planted(number: usize, field: &FieldDescriptorProto, is: Option<&Actor>) -> Vec<u8> {
+    match (is, field.name()) {
+        (Some(there), "account_id") => return there.account_id().as_bytes().to_vec(),
+        (Some(there), "session_id") => return there.session_id().as_bytes().to_vec(),
+        (Some(_), "request_id" | "page_token" | "filter") => return Vec::new(),
+        _ => {}
+    }
     let canary = format!("canary{number:06}");
     let text = match (field.r#type(), field.name(), number % 4) {
         (Type::Bytes, ..) => format!("{canary}{canary}"),
@@ -45,12 +58,15 @@ async fn fifty_secrets_in_each_method_are_read_nowhere() {
         // A method before may have signed the administrator out.
         let root = world.login(&email_of("root"), PASSWORD).await.unwrap_or_else(|refused| panic!("{path}: {refused}"));
         let root = format!("Bearer {}", root.access_token());
-        let before = number;
+        let there = somebody(&world, &shape, number).await;
+        let (before, mut goes_on) = (number, false);
         // Where a message takes no text there is still the metadata.
         while number - before < PLANTED {
+            goes_on = !goes_on;
+            let is = there.as_ref().filter(|_| goes_on);
             let message = forger.forge(&shape, &mut |field| {
                 number += 1;
-                planted(number, field)
+                planted(number, field, is)
             });
             number += 2;
             let stranger = format!("Bearer canary{number:06}");
@@ -62,6 +78,7 @@ async fn fifty_secrets_in_each_method_are_read_nowhere() {
             }
         }
     }
+    world.run_jobs().await;
     drop(listening);
 
     let lines = log.lines();

@@ -2,7 +2,10 @@
 //!
 //! The list comes from the protos, so a method that is added later is judged without a word here.
 
-use backline::rpc::access::{self, Who};
+use backline::rpc::{
+    Rpc,
+    access::{self, Who},
+};
 use prost_types::{
     FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto, field_descriptor_proto::Type,
     method_options::IdempotencyLevel,
@@ -39,6 +42,19 @@ fn each_method_says_who_may_call_what_repeating_does_and_how_it_fails() {
         for word in ["Callers:", "Repeats:", "Fails with"] {
             assert!(comment.contains(word), "{}.{} does not say «{word}»: {comment}", service.name(), method.name());
         }
+    });
+}
+
+/// Methods that ask for a factor themselves, where no session is that could be fresh.
+const ASK_FOR_A_FACTOR: [Rpc; 2] = [Rpc::AccountCompletePasswordReset, Rpc::SessionStepUp];
+
+#[test]
+fn methods_that_want_a_fresh_check_say_so_and_no_others_do() {
+    each_method(|service, method, comment| {
+        let path = format!("/backline.v1.{}/{}", service.name(), method.name());
+        let rpc = Rpc::find(&path).unwrap();
+        let wants = access::of(rpc).fresh || ASK_FOR_A_FACTOR.contains(&rpc);
+        assert_eq!(comment.contains("STEP_UP_REQUIRED"), wants, "{path}: {comment}");
     });
 }
 

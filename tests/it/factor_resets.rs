@@ -87,3 +87,35 @@ async fn the_link_of_the_letter_takes_a_factor_back() {
     assert!(ana.whoami().await.unwrap().factor_kinds.is_empty());
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn what_staff_reset_comes_back_by_the_link_of_the_letter() {
+    let world = World::start().await;
+    let (root, ana, mut device) = (world.admin("root").await, world.account("ana").await, Device::new());
+    let (app, _) = ana.add_app(&world).await;
+    ana.add_passkey(&mut device).await;
+    world.run_jobs().await;
+    world.advance(STEP);
+    let kinds = async || {
+        let request = pb::GetAccountDetailsRequest { account_id: ana.account_id().into() };
+        root.admin().get_account_details(request).await.unwrap().into_inner().details.unwrap().factor_kinds.len()
+    };
+    let request = pb::ResetFactorsRequest {
+        account_id: ana.account_id().into(),
+        reason: "Said to have lost the phone".into(),
+        ..Default::default()
+    };
+    let reply = root.admin().reset_factors(request).await.unwrap().into_inner();
+    assert_eq!((reply.removed_count, kinds().await), (2, 0));
+    world.advance(STEP);
+    let token = world.newest_letter_to(&ana.email).await.token().to_owned();
+    let message = pb::UndoSecurityChangeRequest { token, ..Default::default() };
+    let undone = world.anonymous().accounts().undo_security_change(message).await.unwrap().into_inner();
+    assert_eq!(undone.changes, [i32::from(pb::SecurityChange::FactorRemoved); 2]);
+    assert_eq!(kinds().await, 2);
+    // The letter of the undoing sets a new password, and wants one of them.
+    let token = world.newest_letter_to(&ana.email).await.token().to_owned();
+    reset(&world, &token, "", None).await.unwrap_err();
+    reset(&world, &token, "", Some(Factor::TotpCode(app.code(&world)))).await.unwrap();
+    world.run_jobs().await;
+}

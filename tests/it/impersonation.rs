@@ -150,13 +150,13 @@ async fn it_ends_with_the_rights_it_hung_on() {
     let (eyes, _) = through(&world, &root, &ana).await;
     set_roles(&ana, vec![pb::Role::Reviewer.into()]).await;
     eyes.whoami().await.unwrap_err();
-    ana.whoami().await.unwrap();
     // The member of staff is none any more.
     let (eyes, _) = through(&world, &eva, &ben).await;
     set_roles(&eva, Vec::new()).await;
     eyes.whoami().await.unwrap_err();
     // Or is shut out.
     set_roles(&eva, vec![pb::Role::Admin.into()]).await;
+    let eva = world.login(&eva.email, PASSWORD).await.unwrap();
     let (eyes, _) = through(&world, &eva, &ben).await;
     let account_id = eva.account_id().to_owned();
     let request = pb::SuspendAccountRequest { account_id, reason: REASON.into(), ..Default::default() };
@@ -177,4 +177,80 @@ async fn a_repeat_gives_the_same_session() {
     let first = root.admin().start_impersonation(request.clone()).await.unwrap().into_inner();
     assert_eq!(root.admin().start_impersonation(request).await.unwrap().into_inner(), first);
     assert_eq!(own_sessions(&ana).await.len(), 2);
+}
+
+#[tokio::test]
+async fn it_does_not_outlive_the_trust_in_whoever_began_it() {
+    let world = World::start().await;
+    let (root, eva, ana) = (world.admin("root").await, world.admin("eva").await, world.account("ana").await);
+    let over = async |eyes: &Actor| {
+        let refused = eyes.whoami().await.unwrap_err();
+        assert_eq!(fact(&refused, "cause").as_deref(), Some("impersonation_over"));
+    };
+    // Signing out on one device says nothing of the other.
+    let (eyes, _) = through(&world, &eva, &ana).await;
+    let phone = eva.on_another_device("Phone").await;
+    phone.sessions().logout(pb::LogoutRequest::default()).await.unwrap();
+    eyes.whoami().await.unwrap();
+    // Signing out everywhere else does, and is told to have ended what was one's own.
+    let reply = eva.sessions().logout(pb::LogoutRequest { scope: pb::LogoutScope::Others.into() }).await.unwrap();
+    assert_eq!(reply.into_inner().ended_count, 0);
+    over(&eyes).await;
+
+    let (eyes, _) = through(&world, &eva, &ana).await;
+    let request = pb::ChangePasswordRequest {
+        current_password: PASSWORD.into(),
+        new_password: "eleven loud oceans rest".into(),
+        ..Default::default()
+    };
+    eva.accounts().change_password(request).await.unwrap();
+    over(&eyes).await;
+    world.run_jobs().await;
+
+    let (eyes, _) = through(&world, &eva, &ana).await;
+    let account_id = eva.account_id().to_owned();
+    let request = pb::RevokeAccountSessionsRequest { account_id, reason: REASON.into(), ..Default::default() };
+    let reply = root.admin().revoke_account_sessions(request).await.unwrap().into_inner();
+    assert_eq!(reply.ended_count, 1);
+    over(&eyes).await;
+    ana.whoami().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_network_and_the_program_of_staff_are_not_the_person_s_to_see() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let (eyes, session_id) = through(&world, &root, &ana).await;
+    for sessions in [own_sessions(&ana).await, own_sessions(&eyes).await] {
+        for session in sessions {
+            assert_eq!(session.address_prefix.is_empty(), session.impersonated, "{session:?}");
+            assert_eq!(session.user_agent.is_empty(), session.impersonated, "{session:?}");
+        }
+    }
+    let request = pb::ListAccountSessionsRequest { account_id: ana.account_id().into(), ..Default::default() };
+    let sessions = root.admin().list_account_sessions(request).await.unwrap().into_inner().sessions;
+    let visit = sessions.iter().find(|session| session.session_id == session_id).unwrap();
+    assert_eq!(visit.address_prefix, "127.0.0.1/32");
+}
+
+/// The office is taken away while the call waits behind whoever takes it.
+#[tokio::test]
+async fn an_office_that_is_gone_before_the_look_begins_opens_none() {
+    let world = World::start().await;
+    let (root, ana) = (world.admin("root").await, world.account("ana").await);
+    let tx = world.app().db.begin_write().await.unwrap();
+    let id = root.account_id().parse().unwrap();
+    let taken = |_| backline::kernel::Roles::LISTENER;
+    backline::accounts::set_roles(&tx, world.app(), id, taken).await.unwrap().unwrap();
+    let before = world.app().db.statements();
+    let call = {
+        let (root, ana_id) = (root.clone(), ana.account_id().to_owned());
+        tokio::spawn(async move { start(&root, &ana_id).await })
+    };
+    eventually(async || world.app().db.statements() > before).await;
+    tx.commit().await.unwrap();
+    let refused = call.await.unwrap().unwrap_err();
+    assert_reason(&refused, Code::PermissionDenied, ErrorReason::PermissionMissing);
+    assert_eq!(fact(&refused, "permission").as_deref(), Some("accounts.impersonate"));
+    assert_eq!(own_sessions(&ana).await.len(), 1);
 }

@@ -28,6 +28,10 @@ enum As {
         scopes: Scopes,
         read_only: bool,
     },
+    /// With the key of a tool that is suspended.
+    Suspended,
+    /// An administrator who must have a second factor, and has none.
+    WithoutFactor,
 }
 
 /// What is heard.
@@ -39,6 +43,7 @@ enum Heard {
     Forbidden,
     ReadsOnly,
     Stale,
+    Ended,
 }
 
 /// What the table says, worked out without the gate.
@@ -46,7 +51,7 @@ fn expected(rpc: Rpc, who: As, fresh: bool) -> Heard {
     let access = access::of(rpc);
     let reads = list::READS.contains(&rpc);
     let allowed = |permission: Permission| match who {
-        As::Nobody => false,
+        As::Nobody | As::Suspended | As::WithoutFactor => false,
         As::Person(roles) => roles.allow(permission),
         As::Visitor => Roles::LISTENER.allow(permission),
         As::Key { scopes, .. } => scopes.allow(permission),
@@ -55,6 +60,8 @@ fn expected(rpc: Rpc, who: As, fresh: bool) -> Heard {
     match (access.who, who) {
         (Who::Anyone, _) => Heard::Admitted,
         (_, As::Nobody) => Heard::Missing,
+        (_, As::Suspended) => Heard::Ended,
+        (Who::With(_), As::WithoutFactor) => Heard::Stale,
         (Who::With(permission), _) if !allowed(permission) => Heard::Forbidden,
         (Who::With(_), As::Key { read_only: true, .. }) if !reads => Heard::Forbidden,
         (Who::SignedIn, As::Key { .. }) if !reads => Heard::Forbidden,
@@ -72,6 +79,7 @@ fn heard(refused: &Status) -> Heard {
         "PERMISSION_MISSING" => Heard::Forbidden,
         "IMPERSONATION_READS_ONLY" => Heard::ReadsOnly,
         "STEP_UP_REQUIRED" => Heard::Stale,
+        "API_KEY_ENDED" => Heard::Ended,
         other => panic!("nobody expects {other}: {refused:?}"),
     }
 }
@@ -99,18 +107,40 @@ async fn everybody(world: &World) -> Vec<(As, String)> {
     ] {
         all.push((As::Person(roles), actor.access_token()));
     }
-    for (scopes, read_only) in [(Scopes::NONE, false), (Scopes::KEYS, false), (Scopes::KEYS, true)] {
+    for (scopes, who) in [
+        (Scopes::NONE, As::Key { scopes: Scopes::NONE, read_only: false }),
+        (Scopes::KEYS, As::Key { scopes: Scopes::KEYS, read_only: false }),
+        (Scopes::KEYS, As::Key { scopes: Scopes::KEYS, read_only: true }),
+        (Scopes::KEYS, As::Suspended),
+    ] {
         let request = pb::CreateServiceAccountRequest {
             display_name: "Tool".into(),
             scopes: scopes.iter().map(|scope| scope.name().to_owned()).collect(),
-            read_only,
+            read_only: matches!(who, As::Key { read_only: true, .. }),
             reason: "For the matrix".into(),
             ..Default::default()
         };
         let made = admin.admin().create_service_account(request).await.unwrap().into_inner();
-        all.push((As::Key { scopes, read_only }, made.api_key));
+        if matches!(who, As::Suspended) {
+            let account_id = made.service_account.unwrap().account_id;
+            let reason = "For the matrix".to_owned();
+            let request = pb::SuspendAccountRequest { account_id, reason, ..Default::default() };
+            admin.admin().suspend_account(request).await.unwrap();
+        }
+        all.push((who, made.api_key));
     }
     all
+}
+
+/// What is heard instead of what the table says, if it is something else.
+async fn judge(world: &World, path: &str, rpc: Rpc, (who, token): &(As, String), fresh: bool) -> Option<String> {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let headers = if token.is_empty() { &[][..] } else { &headers[..] };
+    // A field of ten bytes of which there are none.
+    let answer = world.grpc(path, headers, frame(&[0x0a, 10])).await.grpc();
+    let (heard, expected) = (heard(&answer), expected(rpc, *who, fresh));
+    (heard != expected).then(|| format!("{path} as {who:?}, fresh: {fresh}: {heard:?} instead of {expected:?}"))
 }
 
 #[tokio::test]
@@ -123,22 +153,25 @@ async fn every_method_answers_every_caller_as_the_access_table_says() {
             world.advance(Duration::from_mins(11));
         }
         for (path, rpc, _) in requests() {
-            for (who, token) in &everybody {
-                let bearer = format!("Bearer {token}");
-                let headers = [("authorization", bearer.as_str())];
-                let headers = if token.is_empty() { &[][..] } else { &headers[..] };
-                // A field of ten bytes of which there are none.
-                let answer = world.grpc(path, headers, frame(&[0x0a, 10])).await.grpc();
-                let (heard, expected) = (heard(&answer), expected(rpc, *who, fresh));
-                if heard != expected {
-                    wrong.push(format!("{path} as {who:?}, fresh: {fresh}: {heard:?} instead of {expected:?}"));
-                }
+            for who in &everybody {
+                wrong.extend(judge(&world, path, rpc, who, fresh).await);
                 judged += 1;
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(judged, 2 * everybody.len() * list::ALL.len());
+}
+
+#[tokio::test]
+async fn staff_who_must_have_a_factor_hold_no_office_in_any_method() {
+    let world = World::with(&[("passkeys.staff_must_have_factor", "true")]).await;
+    let root = (As::WithoutFactor, world.admin("root").await.access_token());
+    let mut wrong = Vec::new();
+    for (path, rpc, _) in requests() {
+        wrong.extend(judge(&world, path, rpc, &root, true).await);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

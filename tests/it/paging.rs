@@ -19,6 +19,8 @@ enum List {
     Accounts(&'static str),
     Applications(&'static str),
     Artists { mine: bool },
+    Attempts(&'static str),
+    Tools,
     Found(&'static str),
 }
 
@@ -41,6 +43,17 @@ async fn page(actor: &Actor, list: List, page_size: i32, token: &str) -> Result<
             let request = pb::ListArtistsRequest { mine, page_size, page_token };
             let reply = actor.artists().list_artists(request).await?.into_inner();
             (reply.artists.into_iter().map(|artist| artist.artist_id).collect(), reply.next_page_token)
+        }
+        List::Attempts(filter) => {
+            let request = pb::ListLoginAttemptsRequest { page_size, page_token, filter: filter.into() };
+            let reply = actor.admin().list_login_attempts(request).await?.into_inner();
+            (reply.attempts.into_iter().map(|attempt| attempt.attempt_id).collect(), reply.next_page_token)
+        }
+        List::Tools => {
+            let request = pb::ListServiceAccountsRequest { page_size, page_token };
+            let reply = actor.admin().list_service_accounts(request).await?.into_inner();
+            let ids = reply.service_accounts.into_iter().map(|tool| tool.account_id);
+            (ids.collect(), reply.next_page_token)
         }
         List::Found(query) => {
             let request = pb::SearchRequest { query: query.into(), page_size, page_token, kinds: Vec::new() };
@@ -153,7 +166,15 @@ async fn a_page_token_opens_for_its_own_caller_and_query_only() {
     for (actor, name) in [(&eva, "Three"), (&ana, "Four")] {
         applied(actor, name).await;
     }
+    for display_name in ["Report", "Board"] {
+        let (display_name, reason) = (display_name.to_owned(), "For the house".to_owned());
+        let request = pb::CreateServiceAccountRequest { display_name, reason, ..Default::default() };
+        root.admin().create_service_account(request).await.unwrap();
+    }
     let lists = [
+        List::Attempts(""),
+        List::Attempts("outcome = SUCCEEDED"),
+        List::Tools,
         List::Accounts(""),
         List::Accounts("role = ADMIN"),
         List::Applications(""),

@@ -219,3 +219,27 @@ async fn a_watch_ends_with_the_look_that_opened_it() {
     assert_eq!(next(&mut stream).await.unwrap(), None, "a clean end when its time is over");
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn a_watch_ends_with_the_key_that_opened_it() {
+    let studio = Studio::open().await;
+    let root = studio.world.admin("root").await;
+    let id = studio.submitted("Song").await.submission_id;
+    let request = pb::CreateServiceAccountRequest {
+        display_name: "Board".into(),
+        scopes: vec!["submissions.review".into()],
+        reason: "For the wall".into(),
+        ..Default::default()
+    };
+    let made = root.admin().create_service_account(request).await.unwrap().into_inner();
+    let board = studio.world.anonymous().with_access_token(&made.api_key);
+    let mut stream = watch(&board, &id, 0).await.unwrap();
+    snapshot(&mut stream).await;
+    let api_key_id = made.service_account.unwrap().keys[0].api_key_id.clone();
+    let request = pb::RevokeApiKeyRequest { api_key_id, reason: "Stolen".into(), ..Default::default() };
+    root.admin().revoke_api_key(request).await.unwrap();
+    let ended = next(&mut stream).await.unwrap_err();
+    assert_reason(&ended, Code::Unauthenticated, ErrorReason::ApiKeyEnded);
+    assert_eq!(fact(&ended, "cause").as_deref(), Some("revoked"));
+    studio.world.run_jobs().await;
+}

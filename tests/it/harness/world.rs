@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use backline::{
-    accounts::{self, NewStaff},
+    accounts,
+    admin::{self, NewStaff},
     app::{self, App},
     config,
     kernel::{Clock, Dice, Password, Role, Timestamp, ids::AccountId},
@@ -274,7 +275,7 @@ impl World {
             password: Password::new(PASSWORD),
             display_name: display_name_of(name),
         };
-        accounts::create_administrator(self.app(), new).await.unwrap();
+        admin::create_administrator(self.app(), new).await.unwrap();
         self.login(&email_of(name), PASSWORD).await.unwrap()
     }
 

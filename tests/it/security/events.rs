@@ -28,6 +28,9 @@ async fn people_see_what_happened_to_their_account_and_to_no_other() {
     };
     sam.admin().set_roles(set_roles).await.unwrap();
     world.advance(step);
+    // With an office one signs in anew.
+    let (phone, ended) = (world.login(&phone.email, NEW).await.unwrap(), phone);
+    world.advance(step);
     let update = pb::UpdateAccountRequest {
         account: Some(pb::Account { display_name: "Ana Sol".into(), ..Default::default() }),
         update_mask: Some(prost_types::FieldMask { paths: vec!["display_name".into()] }),
@@ -40,14 +43,15 @@ async fn people_see_what_happened_to_their_account_and_to_no_other() {
     let told: Vec<_> = all.security_events.iter().map(|event| (event.action.as_str(), event.actor())).collect();
     let newest = [
         ("user_updated", pb::SecurityActor::Owner),
+        ("authn_login_success", pb::SecurityActor::Owner),
         ("authz_change", pb::SecurityActor::Staff),
         ("authn_password_reset_letter", pb::SecurityActor::System),
         ("authn_password_change", pb::SecurityActor::Owner),
         ("authn_login_success", pb::SecurityActor::Owner),
     ];
-    assert_eq!(told[..5], newest);
-    let login = &all.security_events[4];
-    assert_eq!((login.session_id.as_str(), login.device_name.as_str()), (phone.session_id(), "Phone"));
+    assert_eq!(told[..6], newest);
+    let login = &all.security_events[5];
+    assert_eq!((login.session_id.as_str(), login.device_name.as_str()), (ended.session_id(), "Phone"));
     assert_eq!(login.address_prefix, "127.0.0.1/32");
 
     // Page by page it is the same list.

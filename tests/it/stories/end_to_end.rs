@@ -167,6 +167,8 @@ async fn the_story(over: Over) {
         ..Default::default()
     };
     let _: pb::SetRolesResponse = sam.call(&world, set_roles).await;
+    // With an office one signs in anew.
+    rui.sign_in(&world, "rui").await;
 
     // Ana becomes an artist.
     let mut ana = Person::new(over);
