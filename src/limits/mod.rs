@@ -119,7 +119,8 @@ pub async fn letter(app: &App, by: &Facts, asked: Asked, to: &EmailAddress) -> R
 /// [`Exceeded`], when it began enough of them.
 pub async fn email_change(app: &App, by: AccountId) -> Result<(), Exceeded> {
     let limit = Limit { most: app.config.limits.email_changes_per_hour, window: HOUR };
-    take(app, &key(app), "email_changes", limit, &[by.to_string().as_bytes()]).await.map(drop)
+    let counter = Counter { app, key: key(app), scope: "email_changes" };
+    counter.take(Pool::Accounts, limit, &[by.to_string().as_bytes()]).await.map(drop)
 }
 
 fn key(app: &App) -> [u8; 32] {
