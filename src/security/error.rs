@@ -11,7 +11,7 @@ use crate::{
     pb::ErrorReason,
     rpc::{Fault, Refusal, fault, limit::Exceeded},
     sessions,
-    vault::Full,
+    vault::Unhashed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum Error {
     #[error("the session has ended; sign in again")]
     AccountGone,
     #[error("{0}")]
-    Capacity(#[from] Full),
+    Unhashed(#[from] Unhashed),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -60,7 +60,7 @@ impl Fault for Error {
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::AccountGone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
-            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::Unhashed(error) => fault::unhashed(*error),
             Self::Database(error) => fault::database(error),
         }
     }
@@ -93,8 +93,8 @@ impl Fault for Error {
                 details.set_retry_info(Some(*retry_after));
             }
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
-            Self::Capacity(full) => {
-                details.set_retry_info(Some(full.retry_after));
+            Self::Unhashed(Unhashed::Full { retry_after }) => {
+                details.set_retry_info(Some(*retry_after));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use tonic_types::ErrorDetails;
 use crate::{
     pb::ErrorReason,
     rpc::{Fault, Transition, fault},
-    vault::Full,
+    vault::Unhashed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum Error {
     #[error("{0}")]
     IllegalTransition(Transition),
     #[error("{0}")]
-    Capacity(#[from] Full),
+    Unhashed(#[from] Unhashed),
     #[error("the tool's address is none")]
     NoAddress,
     #[error("the database failed")]
@@ -31,7 +31,8 @@ impl Fault for Error {
         match self {
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
-            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::ServerBusy),
+            Self::Unhashed(Unhashed::Full { .. }) => (Code::ResourceExhausted, ErrorReason::ServerBusy),
+            Self::Unhashed(Unhashed::Failed) => (Code::Internal, ErrorReason::Internal),
             Self::NoAddress => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
         }
@@ -50,10 +51,10 @@ impl Fault for Error {
                 details.set_resource_info("api_key", "", "", self.to_string());
             }
             Self::IllegalTransition(transition) => transition.describe(details),
-            Self::Capacity(_) => {
+            Self::Unhashed(Unhashed::Full { .. }) => {
                 details.set_retry_info(Some(Duration::from_secs(2)));
             }
-            Self::NoAddress | Self::Database(_) => {}
+            Self::Unhashed(Unhashed::Failed) | Self::NoAddress | Self::Database(_) => {}
         }
     }
 

@@ -101,9 +101,9 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step,
             };
             flow::after_password(app, facts, account, opening, attempt).await
         }
-        (Err(full), _) => {
+        (Err(unhashed), _) => {
             attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
-            Err(Error::Capacity(full))
+            Err(unhashed.into())
         }
         _ => Err(refuse(app, facts, attempt).await?),
     }
@@ -124,7 +124,7 @@ async fn look_up(app: &App, facts: &Facts, given: &Credentials) -> Result<Before
     Ok(Before { account, pending, device, target, counts, standing })
 }
 
-fn judge(app: &App, before: &Before, verdict: Result<vault::Verdict, vault::Full>) -> Outcome {
+fn judge(app: &App, before: &Before, verdict: Result<vault::Verdict, vault::Unhashed>) -> Outcome {
     match (verdict, &before.account, &before.pending) {
         (Err(_), ..) => Outcome::Capacity,
         _ if before.standing.off => Outcome::PasswordOff,
