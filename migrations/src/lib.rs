@@ -38,6 +38,8 @@ mod m20261124_000009_audit_chain;
 mod m20261124_000010_privacy;
 mod m20261124_000011_account_lists;
 mod m20261124_000012_api_key;
+mod m20261124_000019_session_second_factor;
+mod m20261124_000020_factor_failures;
 mod rebuild;
 mod run;
 
@@ -77,6 +79,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_privacy::Migration),
             Box::new(m20261124_000011_account_lists::Migration),
             Box::new(m20261124_000012_api_key::Migration),
+            Box::new(m20261124_000019_session_second_factor::Migration),
+            Box::new(m20261124_000020_factor_failures::Migration),
         ]
     }
 }

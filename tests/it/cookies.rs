@@ -229,3 +229,35 @@ async fn signing_out_takes_the_cookie_away() {
     let refused = refresh(&world, &[("cookie", &cookie_line), CSRF]).await.grpc();
     assert_reason(&refused, Code::Unauthenticated, ErrorReason::SessionRevoked);
 }
+
+#[tokio::test]
+async fn a_second_factor_s_reply_that_was_lost_comes_again_cookie_and_all() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let (app, _) = ana.add_app(&world).await;
+    world.advance(factors::STEP);
+    let request = pb::LoginRequest {
+        email: ana.email.clone(),
+        password: PASSWORD.to_owned(),
+        session_transport: pb::SessionTransport::Cookie.into(),
+        ..Default::default()
+    };
+    let Some(Outcome::FactorRequired(required)) =
+        reply::<pb::LoginResponse>(&call(&world, LOGIN, &[], &request).await).outcome
+    else {
+        panic!("no factor was wanted")
+    };
+    let request = pb::ContinueLoginRequest {
+        flow_id: required.flow_id,
+        proof: Some(pb::continue_login_request::Proof::TotpCode(app.code(&world))),
+        request_id: request_id(1),
+    };
+    let path = "/backline.v1.SessionService/ContinueLogin";
+    let (first, again) = (call(&world, path, &[], &request).await, call(&world, path, &[], &request).await);
+    assert_eq!(cookie(&again.headers), cookie(&first.headers));
+    assert!(again.header("set-cookie").unwrap().ends_with("; Max-Age=2592000"), "30 days: {again:?}");
+    let (first, again): (pb::ContinueLoginResponse, pb::ContinueLoginResponse) = (reply(&first), reply(&again));
+    assert_eq!(first, again);
+    assert_eq!(again.signed_in.unwrap().tokens.unwrap().refresh_token, "", "it is in the cookie alone");
+    world.run_jobs().await;
+}

@@ -21,6 +21,7 @@ mod cookies;
 mod crash;
 mod devices;
 mod erasure;
+mod factor_guessing;
 mod factor_resets;
 mod factors;
 mod flows;
