@@ -10,7 +10,7 @@ use super::password::Rejected;
 use crate::{
     pb::ErrorReason,
     rpc::{Fault, fault, limit::Exceeded},
-    vault::Full,
+    vault::Unhashed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum Error {
     #[error("the mailbox has been sent enough letters for now; wait as told")]
     TooManyLetters(#[from] Exceeded),
     #[error("{0}")]
-    Capacity(#[from] Full),
+    Unhashed(#[from] Unhashed),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -45,7 +45,7 @@ impl Fault for Error {
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::Gone => (Code::Unauthenticated, ErrorReason::SessionRevoked),
             Self::TooManyLetters(_) => (Code::ResourceExhausted, ErrorReason::RateLimited),
-            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::Unhashed(error) => fault::unhashed(*error),
             Self::Database(error) => fault::database(error),
         }
     }
@@ -66,8 +66,8 @@ impl Fault for Error {
                 details.set_bad_request(vec![FieldViolation::new("password", self.to_string())]);
             }
             Self::TooManyLetters(exceeded) => exceeded.describe(details),
-            Self::Capacity(full) => {
-                details.set_retry_info(Some(full.retry_after));
+            Self::Unhashed(Unhashed::Full { retry_after }) => {
+                details.set_retry_info(Some(*retry_after));
             }
             _ => {}
         }

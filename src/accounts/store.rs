@@ -77,8 +77,8 @@ pub async fn update_profile(
     Ok(update.exec_with_returning(tx).await?.pop())
 }
 
-/// Notes a sign-in, unless what it was decided on has changed since `seen` was read: the password, the second factors, a
-/// suspension, a deletion. `false` if it has. Also holds the row, as [`touch`] does.
+/// Notes a sign-in, unless what it was decided on has changed since `seen` was read: the password, the second factors, the
+/// roles, a suspension, a deletion. `false` if it has. Also holds the row, as [`touch`] does.
 ///
 /// A hash of the same password made anew is no change.
 ///
@@ -92,6 +92,7 @@ pub async fn arrive(tx: &WriteTx, seen: &Model, now: Timestamp) -> Result<bool, 
         .filter(Column::Id.eq(seen.id))
         .filter(Column::Status.eq(seen.status))
         .filter(Column::FactorKinds.eq(seen.factor_kinds))
+        .filter(Column::RolesVersion.eq(seen.roles_version))
         .filter(as_seen(Column::PasswordChangedAt, seen.password_changed_at))
         .filter(as_seen(Column::SuspendedUntil, seen.suspended_until))
         .exec(tx)

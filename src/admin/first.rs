@@ -41,7 +41,7 @@ pub async fn create_administrator(app: &App, new: NewStaff) -> Result<Model, Err
     let name = known.as_ref().map_or(&new.display_name, |known| &known.display_name);
     let person = Person { email: &new.email, name, staff: true };
     password::judge(app, &new.password, person).await.map_err(security::Error::PasswordRejected)?;
-    let hash = app.hasher.hash(&new.password).await.map_err(security::Error::Capacity)?;
+    let hash = app.hasher.hash(&new.password).await.map_err(security::Error::Unhashed)?;
     let tx = app.db.begin_write().await?;
     let account = match known {
         Some(known) => promote(&tx, app, &known, hash).await?,

@@ -6,13 +6,17 @@ use crate::{config::Config, vault};
 
 /// Measures, and prints the settings to use.
 pub async fn run(config: &Config, target: Duration) {
-    let proposal = vault::calibrate(target).await;
     let permits = match config.passwords.permits {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         permits => permits,
     };
+    let proposal = vault::calibrate(target, permits).await;
     let cost_ms = proposal.cost.as_secs_f64() * 1000.0;
-    println!("# One hash takes {cost_ms:.0} ms here, of {} ms asked for.", target.as_millis());
+    println!(
+        "# One hash takes {cost_ms:.0} ms here beside {} others, of {} ms asked for.",
+        permits - 1,
+        target.as_millis()
+    );
     if proposal.cost > target {
         println!("# This is the least that is safe (OWASP); it is not lowered for a slow machine.");
     }

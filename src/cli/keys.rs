@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    config::Config,
+    config::{Config, SessionsConfig},
     kernel::{Clock, Dice, Timestamp},
     vault::{KeyFolder, KeyKind, NOTICE, Ring},
 };
@@ -65,7 +65,9 @@ impl Keys {
                 for kind in which.kinds() {
                     rotate(&folder, kind, &clock, since)?;
                     if prune {
-                        let dropped = folder.prune(kind, clock.now(), config.sessions.access_token_life)?;
+                        // The servers' own setting may be another than that of whoever calls this.
+                        let life = SessionsConfig::MOST_ACCESS_TOKEN_LIFE;
+                        let dropped = folder.prune(kind, clock.now(), life)?;
                         println!("{}: {dropped} dropped", kind.name());
                     }
                 }

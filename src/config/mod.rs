@@ -42,7 +42,7 @@ pub use self::{
     passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
     server::{ForwardedHeader, ServerConfig},
-    sessions::{LONGEST_ACCESS, SessionsConfig},
+    sessions::SessionsConfig,
     uploads::UploadsConfig,
     web::WebConfig,
     work::WorkConfig,

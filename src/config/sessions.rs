@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mode, Problems, Section};
 
-/// No access token lives longer than this, whatever is configured.
-pub const LONGEST_ACCESS: Duration = Duration::from_hours(1);
-
 /// How long sign-ins last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +31,11 @@ pub struct SessionsConfig {
     pub max_admin_sessions: u32,
 }
 
+impl SessionsConfig {
+    /// No access token lives longer, whatever is configured: a stolen one works that long.
+    pub const MOST_ACCESS_TOKEN_LIFE: Duration = Duration::from_hours(1);
+}
+
 impl Default for SessionsConfig {
     fn default() -> Self {
         const DAY: u64 = 24 * 60 * 60;
@@ -58,7 +60,7 @@ impl Section for SessionsConfig {
         if self.access_token_life < Duration::from_mins(1) && mode != Mode::Test {
             problems.add("sessions.access_token_life", "must be 1m or more, or clients do nothing but refresh");
         }
-        if self.access_token_life > LONGEST_ACCESS {
+        if self.access_token_life > Self::MOST_ACCESS_TOKEN_LIFE {
             problems.add("sessions.access_token_life", "must be 1h or less: a stolen token works that long");
         }
         if self.max_sessions < 2 || self.max_reviewer_sessions < 2 || self.max_admin_sessions < 2 {

@@ -12,7 +12,7 @@ use crate::{
     },
     factors::{self, RecoveryCodes},
     kernel::{
-        Caller, Principal,
+        Caller, CheckedBy, Principal,
         ids::{FactorId, Id},
     },
     mail::Letter,
@@ -38,7 +38,11 @@ pub(super) async fn added(
     codes: RecoveryCodes,
 ) -> Result<Added, Error> {
     let (account, first) = factors::settle_added(tx, app, caller.account, &codes).await?;
-    let carried = sessions::carry_on(tx, app, caller, &account, true).await?;
+    let shown = match factor.kind {
+        Kind::Passkey => CheckedBy::Passkey,
+        Kind::Totp => CheckedBy::Totp,
+    };
+    let carried = sessions::carry_on(tx, app, caller, &account, Some(shown)).await?;
     let undo = accounts::undo_link(tx, app, account.id, &Change::FactorAdded { factor: factor.id.to_string() }).await?;
     let letter = Letter::FactorAdded { factor: in_words(&factor), undo };
     notifications::post(tx, app, &format!("factor_added/{}", factor.id), &account, &letter).await?;
@@ -56,7 +60,7 @@ pub async fn remove(
 ) -> Result<CarriedOn, Error> {
     let tx = app.db.begin_write().await?;
     let factors::Removal { factor, account } = factors::remove(&tx, app, caller.account, id).await?;
-    let carried = sessions::carry_on(&tx, app, caller, &account, false).await?;
+    let carried = sessions::carry_on(&tx, app, caller, &account, None).await?;
     let undo = accounts::undo_link(&tx, app, account.id, &Change::FactorRemoved { factor: id.to_string() }).await?;
     let letter = Letter::FactorRemoved { factor: in_words(&factor), undo };
     // A factor that came back may be removed again.
@@ -98,7 +102,7 @@ pub async fn renew(app: &App, caller: &Caller, once: &impl Record<Renewed>) -> R
     let account = accounts::find(&tx, caller.account).await?;
     let account = account.filter(|account| !account.factor_kinds.is_empty()).ok_or(factors::Error::NotFound)?;
     factors::renew_codes(&tx, app, account.id, &codes).await?;
-    let carried = sessions::carry_on(&tx, app, caller, &account, false).await?;
+    let carried = sessions::carry_on(&tx, app, caller, &account, None).await?;
     tell_of_codes(&tx, app, &account).await?;
     let event = audit::Event::new(Principal::Account(account.id), "recovery_codes_renewed", "account", account.id);
     audit::write(&tx, app, Some(&caller.facts), event).await?;

@@ -90,8 +90,8 @@ impl FactorService for FactorRpc {
         request: Request<pb::BeginPasskeyLoginRequest>,
     ) -> Result<Response<pb::BeginPasskeyLoginResponse>, Status> {
         let facts = rpc::facts(&request);
-        let opening = wire::opening(request.get_ref())?;
-        let required = sessions::begin_passkey(&self.app, &facts, opening).await?;
+        let (opening, device_token) = wire::opening(request.get_ref())?;
+        let required = sessions::begin_passkey(&self.app, &facts, opening, device_token).await?;
         Ok(Response::new(wire::begun_login(required)))
     }
 

@@ -16,7 +16,7 @@ use crate::{
     },
     pb,
     rpc::{Fields, Refusal, convert},
-    sessions::{self, CarriedOn, Opening, Required},
+    sessions::{self, CarriedOn, DeviceTokenText, Opening, Required},
 };
 
 const MAX_NAME: usize = 60;
@@ -35,6 +35,7 @@ pub fn factor(row: &factor::Model, now: Option<Timestamp>) -> pb::Factor {
         name: row.name.clone(),
         create_time: Some(convert::timestamp(row.created_at)),
         last_used_time: row.last_used_at.map(convert::timestamp),
+        off: factors::is_off(row),
         locked_until_time: row.locked_until.filter(|until| now.is_some_and(|now| *until > now)).map(convert::timestamp),
     }
 }
@@ -113,13 +114,14 @@ pub fn added_passkey(added: &Added) -> pb::FinishPasskeyRegistrationResponse {
     }
 }
 
-/// What a session by a passkey is to be like.
-pub fn opening(message: &pb::BeginPasskeyLoginRequest) -> Result<Opening, Status> {
+/// What a session by a passkey is to be like, and what says that the device is known.
+pub fn opening(message: &pb::BeginPasskeyLoginRequest) -> Result<(Opening, Option<DeviceTokenText>), Status> {
     let mut fields = Fields::default();
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
     let transport = fields.read("session_transport", sessions::transport(message.session_transport));
+    let device_token = sessions::device_token(&mut fields, &message.device_token);
     fields.finish(|| {
-        Some(Opening {
+        let opening = Opening {
             device_name: device_name?,
             remember_device: message.remember_device,
             transport: transport?,
@@ -127,7 +129,8 @@ pub fn opening(message: &pb::BeginPasskeyLoginRequest) -> Result<Opening, Status
             rehashed: None,
             device: None,
             is_news: None,
-        })
+        };
+        Some((opening, device_token))
     })
 }
 

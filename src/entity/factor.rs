@@ -29,6 +29,8 @@ pub struct Model {
     /// Tries at an app's codes since `tries_since`, counted before each is judged.
     pub tries: i64,
     pub tries_since: Option<Timestamp>,
+    /// Tries since anything of the account's was last right, however long ago; after too many, codes are refused.
+    pub failures: i64,
     /// Refused until then.
     pub locked_until: Option<Timestamp>,
     pub created_at: Timestamp,

@@ -3,9 +3,10 @@
 //! Tokens are stored as SHA-256 only. Rotation is one guarded statement on `refresh_sha256`.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
-    Digest, Timestamp,
+    CheckedBy, Digest, Timestamp,
     ids::{AccountId, DeviceId, SessionId},
 };
 
@@ -36,6 +37,8 @@ pub struct Model {
     pub authenticated_at: Timestamp,
     /// When a second factor was last checked.
     pub second_factor_at: Option<Timestamp>,
+    /// By what that was; unknown in sessions older than this was noted.
+    pub second_factor_by: Option<SecondFactor>,
     /// Last login or refresh.
     pub last_used_at: Timestamp,
     /// Moves on with each refresh, never past `absolute_expires_at`.
@@ -84,6 +87,36 @@ pub enum EndCause {
     ImpersonationOver,
 }
 
+/// By what a second factor was checked: the column form of [`CheckedBy`], and the one inside access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactor {
+    Passkey,
+    Totp,
+    RecoveryCode,
+}
+
+impl From<SecondFactor> for CheckedBy {
+    fn from(by: SecondFactor) -> Self {
+        match by {
+            SecondFactor::Passkey => Self::Passkey,
+            SecondFactor::Totp => Self::Totp,
+            SecondFactor::RecoveryCode => Self::RecoveryCode,
+        }
+    }
+}
+
+impl From<CheckedBy> for SecondFactor {
+    fn from(by: CheckedBy) -> Self {
+        match by {
+            CheckedBy::Passkey => Self::Passkey,
+            CheckedBy::Totp => Self::Totp,
+            CheckedBy::RecoveryCode => Self::RecoveryCode,
+        }
+    }
+}
+
 /// How a session's refresh token travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
@@ -95,7 +128,7 @@ pub enum Transport {
     Cookie,
 }
 
-super::displays_as_stored!(EndCause, Transport);
+super::displays_as_stored!(EndCause, SecondFactor, Transport);
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {

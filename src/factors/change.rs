@@ -128,6 +128,7 @@ fn blank(app: &App, account: AccountId, kind: Kind, name: &str) -> Model {
         sign_count: 0,
         tries: 0,
         tries_since: None,
+        failures: 0,
         locked_until: None,
         created_at: now,
         last_used_at: None,

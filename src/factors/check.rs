@@ -3,30 +3,21 @@
 //! Checking and spending are two steps: the check stands before the transaction of the act, the spending in it. So an
 //! act that fails spends nothing, and of two acts with one code only one happens.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Error, codes, store};
+use super::{Error, codes, guessing, store};
 use crate::{
     app::App,
     audit,
     db::WriteTx,
     entity::factor::{Kind, Model},
     kernel::{
-        Digest, Facts, Principal, Timestamp,
+        CheckedBy, Digest, Facts, Principal, Timestamp,
         ids::{AccountId, FactorId},
     },
     vault::{Assertion, Rejected, Totp},
 };
-
-/// Tries at codes of apps before they are locked.
-const TRIES: i64 = 10;
-/// In how long a time.
-const WINDOW: Duration = Duration::from_mins(15);
-/// For how long.
-const LOCK: Duration = Duration::from_mins(15);
 
 /// What somebody gives to prove a factor.
 #[derive(Clone, Debug)]
@@ -44,6 +35,15 @@ impl Given {
     pub fn recovery_code(code: String) -> Self {
         Self::RecoveryCode(Secret(code))
     }
+
+    /// What a right one would be a check by.
+    pub fn by(&self) -> CheckedBy {
+        match self {
+            Self::Totp(_) => CheckedBy::Totp,
+            Self::RecoveryCode(_) => CheckedBy::RecoveryCode,
+            Self::Passkey(_) => CheckedBy::Passkey,
+        }
+    }
 }
 
 /// A code as typed. It cannot print itself.
@@ -58,40 +58,43 @@ impl std::fmt::Debug for Secret {
 
 /// A right answer that is not yet spent.
 #[must_use = "a right answer is good for one act: spend it in the act's transaction"]
-pub struct Passed(How);
+pub struct Passed {
+    account: AccountId,
+    how: How,
+}
 
 enum How {
     Totp { factor: FactorId, step: i64 },
-    RecoveryCode { account: AccountId, mac: Digest },
+    RecoveryCode { mac: Digest },
     Passkey { factor: FactorId, sealed: Vec<u8>, sign_count: i64 },
 }
 
 impl Passed {
-    /// `totp`, `recovery_code` or `passkey`: for the trail.
-    pub fn method(&self) -> &'static str {
-        match self.0 {
-            How::Totp { .. } => "totp",
-            How::RecoveryCode { .. } => "recovery_code",
-            How::Passkey { .. } => "passkey",
+    pub fn by(&self) -> CheckedBy {
+        match self.how {
+            How::Totp { .. } => CheckedBy::Totp,
+            How::RecoveryCode { .. } => CheckedBy::RecoveryCode,
+            How::Passkey { .. } => CheckedBy::Passkey,
         }
     }
 
-    /// Spends it, in the transaction of what it opens.
+    /// Spends it, in the transaction of what it opens, and forgives the wrong codes before.
     ///
     /// # Errors
     /// [`Error::WrongCode`] or [`Error::PasskeyRejected`] if another act was faster.
     pub async fn spend(&self, tx: &WriteTx, app: &App) -> Result<(), Error> {
         let now = app.clock.now();
-        match &self.0 {
-            How::Totp { factor, step } if store::update_spent_step(tx, *factor, *step, now).await? => Ok(()),
-            How::RecoveryCode { account, mac } if store::update_code_used(tx, *account, *mac, now).await? => Ok(()),
-            How::Passkey { factor, sealed, sign_count }
-                if store::update_signed(tx, *factor, sealed, *sign_count, now).await? =>
-            {
-                Ok(())
+        let first = match &self.how {
+            How::Totp { factor, step } => store::update_spent_step(tx, *factor, *step, now).await?,
+            How::RecoveryCode { mac } => store::update_code_used(tx, self.account, *mac, now).await?,
+            How::Passkey { factor, sealed, sign_count } => {
+                store::update_signed(tx, *factor, sealed, *sign_count, now).await?
             }
+        };
+        match &self.how {
+            _ if first => Ok(store::update_forgiven(tx, self.account).await?),
             How::Passkey { .. } => Err(Error::PasskeyRejected),
-            _ => Err(Error::WrongCode),
+            How::Totp { .. } | How::RecoveryCode { .. } => Err(Error::WrongCode),
         }
     }
 }
@@ -99,8 +102,8 @@ impl Passed {
 /// Checks what was given against the factors of an account. `challenge` is what a passkey was asked to sign.
 ///
 /// # Errors
-/// [`Error::WrongCode`], [`Error::PasskeyRejected`], or [`Error::Locked`] after too many wrong codes of apps.
-/// [`Error::FlowOver`] for a passkey that was asked nothing.
+/// [`Error::WrongCode`], [`Error::PasskeyRejected`], or [`Error::Locked`] and [`Error::Off`] after too many wrong codes
+/// of apps. [`Error::FlowOver`] for a passkey that was asked nothing.
 pub async fn check(
     app: &App,
     facts: &Facts,
@@ -109,30 +112,23 @@ pub async fn check(
     challenge: Option<&Value>,
 ) -> Result<Passed, Error> {
     match given {
-        Given::Totp(Secret(code)) => check_totp(app, account, code).await,
+        Given::Totp(Secret(code)) => check_totp(app, facts, account, code).await,
         Given::RecoveryCode(Secret(code)) => check_recovery_code(app, account, code).await,
         Given::Passkey(answer) => check_passkey(app, facts, account, answer, challenge.ok_or(Error::FlowOver)?).await,
     }
 }
 
-async fn check_totp(app: &App, account: AccountId, code: &str) -> Result<Passed, Error> {
+async fn check_totp(app: &App, facts: &Facts, account: AccountId, code: &str) -> Result<Passed, Error> {
     let now = app.clock.now();
-    let tries = store::Tries { most: TRIES, since: now - WINDOW, now, locked_until: now + LOCK };
-    let apps = store::update_counted_tries(&app.db, account, tries).await?;
+    let apps = guessing::take_try(app, account).await?;
     for factor in &apps {
         if let Some(step) =
             step_of(app, factor, code, now).filter(|step| factor.last_step.is_none_or(|last| last < *step))
         {
-            return Ok(Passed(How::Totp { factor: factor.id, step }));
+            return Ok(Passed { account, how: How::Totp { factor: factor.id, step } });
         }
     }
-    if apps.is_empty() {
-        let locked =
-            store::list_active(&app.db, account).await?.into_iter().filter_map(|factor| factor.locked_until).max();
-        if let Some(until) = locked.filter(|until| *until > now) {
-            return Err(Error::Locked { retry_after: until.since(now) });
-        }
-    }
+    guessing::tell(app, facts, account, &apps).await?;
     Err(Error::WrongCode)
 }
 
@@ -149,7 +145,7 @@ pub fn first_step(app: &App, factor: &Model, code: &str) -> Option<i64> {
 async fn check_recovery_code(app: &App, account: AccountId, code: &str) -> Result<Passed, Error> {
     let mac = codes::mac(app, account, code);
     if store::find_code(&app.db, account, mac).await? {
-        Ok(Passed(How::RecoveryCode { account, mac }))
+        Ok(Passed { account, how: How::RecoveryCode { mac } })
     } else {
         Err(Error::WrongCode)
     }
@@ -168,7 +164,7 @@ async fn check_passkey(
     match app.passkeys.signed(answer, challenge, &plain) {
         Ok(signed) => {
             let sealed = app.sealer.seal(&place(factor.id), &signed.passkey);
-            Ok(Passed(How::Passkey { factor: factor.id, sealed, sign_count: signed.sign_count }))
+            Ok(Passed { account, how: How::Passkey { factor: factor.id, sealed, sign_count: signed.sign_count } })
         }
         Err(Rejected::Wrong) => Err(Error::PasskeyRejected),
         Err(Rejected::Copied) => {

@@ -24,6 +24,8 @@ pub enum Error {
     TriesUsed,
     #[error("there were too many wrong codes; wait, or use another factor")]
     Locked { retry_after: Duration },
+    #[error("there were too many wrong codes in a row; use another factor")]
+    Off,
     #[error("there is no such factor, or it is not yours")]
     NotFound,
     #[error("there are {MOST} factors already; remove one first")]
@@ -40,7 +42,9 @@ impl Fault for Error {
             Self::WrongCode => (Code::Unauthenticated, ErrorReason::InvalidCredentials),
             Self::PasskeyRejected => (Code::InvalidArgument, ErrorReason::PasskeyRejected),
             Self::FlowOver => (Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired),
-            Self::TriesUsed | Self::Locked { .. } => (Code::FailedPrecondition, ErrorReason::AttemptsExhausted),
+            Self::TriesUsed | Self::Locked { .. } | Self::Off => {
+                (Code::FailedPrecondition, ErrorReason::AttemptsExhausted)
+            }
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::Limit => (Code::ResourceExhausted, ErrorReason::FactorLimit),
             Self::LastRequired => (Code::FailedPrecondition, ErrorReason::LastRequiredFactor),

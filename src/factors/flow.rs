@@ -37,10 +37,16 @@ pub struct FlowStart<'a, T> {
 
 /// A flow whose answer may be judged.
 pub struct Answered<T> {
-    pub id: FlowId,
+    pub taken: Taken,
     pub account: Option<AccountId>,
     pub told: T,
-    pub begun_at: Timestamp,
+}
+
+/// A flow as it was when an answer was taken. Numbers of step-ups come again: what was begun anew since is another flow.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    id: FlowId,
+    begun_at: Timestamp,
 }
 
 /// What tells the client that began a flow from others.
@@ -128,17 +134,35 @@ pub async fn answer_flow<T: DeserializeOwned>(
     };
     let plain = app.sealer.open(&place(id), &row.sealed).ok_or(Error::FlowOver)?;
     let told = serde_json::from_slice(&plain).map_err(|_| Error::FlowOver)?;
-    Ok(Answered { id, account: row.account_id, told, begun_at: row.created_at })
+    Ok(Answered { taken: Taken { id, begun_at: row.created_at }, account: row.account_id, told })
 }
 
 /// Spends a flow, in the transaction of what it leads to.
 ///
 /// # Errors
 /// [`Error::FlowOver`] if another answer was faster.
-pub async fn finish_flow(tx: &WriteTx, app: &App, id: FlowId) -> Result<(), Error> {
+pub async fn finish_flow(tx: &WriteTx, app: &App, taken: Taken) -> Result<(), Error> {
     let now = app.clock.now();
-    let done = live(id, now).col_expr(Column::DoneAt, Expr::value(now)).exec(tx).await?;
+    let done = live(taken.id, now)
+        .col_expr(Column::DoneAt, Expr::value(now))
+        .filter(Column::CreatedAt.eq(taken.begun_at))
+        .exec(tx)
+        .await?;
     if done.rows_affected == 1 { Ok(()) } else { Err(Error::FlowOver) }
+}
+
+/// Gives a try back whose answer was not judged after all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn give_try_back(app: &App, taken: Taken) -> Result<(), DbErr> {
+    live(taken.id, app.clock.now())
+        .col_expr(Column::Tries, Expr::col(Column::Tries).sub(1))
+        .filter(Column::CreatedAt.eq(taken.begun_at))
+        .filter(Column::Tries.gt(0))
+        .exec(&app.db.write_one())
+        .await
+        .map(drop)
 }
 
 fn live(id: FlowId, now: Timestamp) -> sea_orm::UpdateMany<Entity> {

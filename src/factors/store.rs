@@ -4,6 +4,7 @@ use sea_orm::{
     ActiveEnum, ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
     sea_query::{CaseStatement, Expr, ExprTrait},
 };
 
@@ -53,16 +54,17 @@ pub async fn find_removed(
     Entity::of(account, State::Removed).filter(Column::Id.eq(id)).filter(Column::GoneAt.gt(now)).one(db).await
 }
 
-/// How many tries in which time lock a factor, and for how long.
+/// How many tries in which time lock a factor, and for how long; and how many in a row turn it off.
 #[derive(Clone, Copy)]
 pub struct Tries {
     pub most: i64,
     pub since: Timestamp,
     pub now: Timestamp,
     pub locked_until: Timestamp,
+    pub in_a_row: i64,
 }
 
-/// Counts a try at every app of an account that is not locked, and returns those: only they may be looked at.
+/// Counts a try at every app of an account that is neither locked nor off, and returns those: only they may be looked at.
 pub async fn update_counted_tries(db: &Db, account: AccountId, tries: Tries) -> Result<Vec<Model>, DbErr> {
     let in_window = || Expr::col(Column::TriesSince).gt(tries.since);
     let counted = || Expr::col(Column::Tries).add(1);
@@ -71,6 +73,7 @@ pub async fn update_counted_tries(db: &Db, account: AccountId, tries: Tries) -> 
     };
     Entity::update_many()
         .col_expr(Column::Tries, case(in_window(), counted(), Expr::value(1_i64)))
+        .col_expr(Column::Failures, Expr::col(Column::Failures).add(1))
         .col_expr(Column::TriesSince, case(in_window(), Expr::col(Column::TriesSince), Expr::value(tries.now)))
         .col_expr(
             Column::LockedUntil,
@@ -84,8 +87,23 @@ pub async fn update_counted_tries(db: &Db, account: AccountId, tries: Tries) -> 
         .filter(Column::State.eq(State::Active))
         .filter(Column::Kind.eq(Kind::Totp))
         .filter(Column::LockedUntil.is_null().or(Column::LockedUntil.lte(tries.now)))
+        .filter(Column::Failures.lt(tries.in_a_row))
         .exec_with_returning(&db.write_one())
         .await
+}
+
+/// Forgives all tries at the apps of an account: whoever showed a factor need not pay for those before.
+pub async fn update_forgiven(tx: &WriteTx, account: AccountId) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Tries, Expr::value(0_i64))
+        .col_expr(Column::Failures, Expr::value(0_i64))
+        .col_expr(Column::LockedUntil, Expr::value(Option::<Timestamp>::None))
+        .filter(Column::AccountId.eq(account))
+        .filter(Column::State.eq(State::Active))
+        .filter(Column::Failures.gt(0))
+        .exec(tx)
+        .await
+        .map(drop)
 }
 
 /// Counts a try at the first code of an app that waits for it. `None` if there is none, or no try is left.
@@ -137,13 +155,11 @@ fn pending(account: AccountId, id: FactorId, now: Timestamp) -> sea_orm::UpdateM
         .filter(Column::GoneAt.gt(now))
 }
 
-/// Spends a step of an app and forgives its wrong tries. `false` if the step, or a later one, was spent before.
+/// Spends a step of an app. `false` if the step, or a later one, was spent before.
 pub async fn update_spent_step(tx: &WriteTx, id: FactorId, step: i64, now: Timestamp) -> Result<bool, DbErr> {
     let spent = in_force(id)
         .col_expr(Column::LastStep, Expr::value(step))
         .col_expr(Column::LastUsedAt, Expr::value(now))
-        .col_expr(Column::Tries, Expr::value(0_i64))
-        .col_expr(Column::LockedUntil, Expr::value(Option::<Timestamp>::None))
         .filter(Column::LastStep.is_null().or(Column::LastStep.lt(step)))
         .exec(tx)
         .await?;
@@ -239,8 +255,11 @@ pub async fn delete_codes(tx: &WriteTx, account: AccountId) -> Result<(), DbErr>
     all.exec(tx).await.map(drop)
 }
 
+/// Whether this is a recovery code that was not used yet. Those of an account without factors sleep.
 pub async fn find_code(db: &impl ConnectionTrait, account: AccountId, mac: Digest) -> Result<bool, DbErr> {
-    let found = recovery_code::Entity::find_by_id((account, mac)).one(db).await?;
+    let guarded = Entity::of(account, State::Active).select_only().column(Column::AccountId).into_query();
+    let code = recovery_code::Entity::find_by_id((account, mac));
+    let found = code.filter(recovery_code::Column::AccountId.in_subquery(guarded)).one(db).await?;
     Ok(found.is_some_and(|code| code.used_at.is_none()))
 }
 

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use sea_orm::DeriveValueType;
 
 use super::{
-    ClientAddress, FactorKinds, KeyInUse, Timestamp,
+    CheckedBy, ClientAddress, FactorKind, FactorKinds, KeyInUse, Timestamp,
     ids::{AccountId, SessionId},
 };
 
@@ -238,6 +238,8 @@ pub struct Proof {
     pub authenticated_at: Timestamp,
     /// When a second factor was last checked.
     pub second_factor_at: Option<Timestamp>,
+    /// By what that was.
+    pub second_factor_by: CheckedBy,
     /// The kinds of second factors that the person has.
     pub factor_kinds: FactorKinds,
     /// When the call came.
@@ -248,21 +250,31 @@ impl Proof {
     /// A sensitive act wants a check that is not older.
     pub const MAX_AGE: Duration = Duration::from_mins(10);
 
-    /// Whether the strongest factor that the person has was checked within [`Proof::MAX_AGE`].
+    /// Whether the strongest factor that the person has, or a recovery code, was checked within [`Proof::MAX_AGE`].
     pub fn is_fresh(&self) -> bool {
-        let checked = if self.factor_kinds.is_empty() { Some(self.authenticated_at) } else { self.second_factor_at };
+        let checked = if self.factor_kinds.is_empty() {
+            Some(self.authenticated_at)
+        } else {
+            self.second_factor_at.filter(|_| self.second_factor_by.is_strongest_of(self.factor_kinds))
+        };
         checked.is_some_and(|at| self.now < at + Self::MAX_AGE)
     }
 
     /// For callers whom no check can make fresh: keys, and whoever looks through another's eyes.
     pub const fn never(now: Timestamp) -> Self {
         let authenticated_at = Timestamp::from_micros(i64::MIN);
-        Self { authenticated_at, second_factor_at: None, factor_kinds: FactorKinds::NONE, now }
+        let (second_factor_at, second_factor_by) = (None, CheckedBy::Totp);
+        Self { authenticated_at, second_factor_at, second_factor_by, factor_kinds: FactorKinds::NONE, now }
     }
 
-    /// What would make it fresh: names of factors, strongest first, separated by commas.
-    pub fn methods(&self) -> String {
-        if self.factor_kinds.is_empty() { "password".to_owned() } else { self.factor_kinds.to_string() }
+    /// What would make it fresh: the name of a factor, or `password`.
+    pub fn method(&self) -> &'static str {
+        Self::method_of(self.factor_kinds)
+    }
+
+    /// What makes whoever has these kinds of factors fresh, beside a recovery code.
+    pub fn method_of(kinds: FactorKinds) -> &'static str {
+        kinds.strongest().map_or("password", FactorKind::name)
     }
 }
 
@@ -290,7 +302,6 @@ pub enum Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::FactorKind;
 
     #[test]
     fn roles_survive_the_database_and_the_token() {
@@ -304,14 +315,19 @@ mod tests {
     #[test]
     fn a_proof_is_fresh_by_the_strongest_factor_that_the_person_has() {
         let at = Timestamp::from_micros(0);
-        let proof = Proof { authenticated_at: at, second_factor_at: None, factor_kinds: FactorKinds::NONE, now: at };
+        let proof = Proof { authenticated_at: at, factor_kinds: FactorKinds::NONE, now: at, ..Proof::never(at) };
         assert!(proof.is_fresh());
         assert!(!Proof { now: at + Proof::MAX_AGE, ..proof }.is_fresh());
         let guarded = Proof { factor_kinds: FactorKinds::NONE.with(FactorKind::Totp), ..proof };
         assert!(!guarded.is_fresh(), "the password alone is not the strongest");
-        assert!(Proof { second_factor_at: Some(at), ..guarded }.is_fresh());
+        let by_app = Proof { second_factor_at: Some(at), ..guarded };
+        assert!(by_app.is_fresh());
+        let both = Proof { factor_kinds: guarded.factor_kinds.with(FactorKind::Passkey), ..by_app };
+        assert!(!both.is_fresh(), "a passkey is stronger");
+        assert!(Proof { second_factor_by: CheckedBy::Passkey, ..both }.is_fresh());
+        assert!(Proof { second_factor_by: CheckedBy::RecoveryCode, ..both }.is_fresh());
         assert!(!Proof::never(at).is_fresh());
-        assert_eq!((proof.methods().as_str(), guarded.methods().as_str()), ("password", "totp"));
+        assert_eq!((proof.method(), guarded.method(), both.method()), ("password", "totp", "passkey"));
     }
 
     #[test]

@@ -29,6 +29,38 @@ impl FactorKind {
     }
 }
 
+/// By what a second factor was checked. Text in the database: `"passkey"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CheckedBy {
+    Passkey,
+    /// The weakest, and what is taken for sessions and tokens that do not say.
+    #[default]
+    Totp,
+    /// Serves in the place of any factor: it is the way out for whoever has lost the strongest.
+    RecoveryCode,
+}
+
+impl CheckedBy {
+    /// As the trail tells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passkey => FactorKind::Passkey.name(),
+            Self::Totp => FactorKind::Totp.name(),
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+
+    /// Whether nothing that the person has is stronger.
+    pub fn is_strongest_of(self, kinds: FactorKinds) -> bool {
+        let kind = match self {
+            Self::Passkey => FactorKind::Passkey,
+            Self::Totp => FactorKind::Totp,
+            Self::RecoveryCode => return true,
+        };
+        kinds.strongest().is_none_or(|strongest| kind <= strongest)
+    }
+}
+
 /// A set of kinds. Text in the database: `"passkey,totp"`, or empty.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, DeriveValueType)]
 #[sea_orm(value_type = "String")]
@@ -52,6 +84,10 @@ impl FactorKinds {
 
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    pub fn strongest(self) -> Option<FactorKind> {
+        self.iter().next()
     }
 
     /// Strongest first.
@@ -103,6 +139,19 @@ impl FromStr for FactorKinds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_strongest_is_the_passkey_and_a_recovery_code_serves_for_any() {
+        let app = FactorKinds::NONE.with(FactorKind::Totp);
+        let both = app.with(FactorKind::Passkey);
+        let strongest = |kinds| {
+            let by = [CheckedBy::Passkey, CheckedBy::Totp, CheckedBy::RecoveryCode];
+            by.map(|by| by.is_strongest_of(kinds))
+        };
+        assert_eq!(strongest(both), [true, false, true]);
+        assert_eq!(strongest(app), [true; 3], "a passkey that was removed since was stronger still");
+        assert_eq!(strongest(FactorKinds::NONE), [true; 3]);
+    }
 
     #[test]
     fn kinds_survive_the_database_and_the_token() {

@@ -23,7 +23,7 @@ pub use self::{
     dice::Dice,
     digest::Digest,
     email::EmailAddress,
-    factors::{FactorKind, FactorKinds},
+    factors::{CheckedBy, FactorKind, FactorKinds},
     net::ClientAddress,
     scopes::{KeyInUse, Scopes},
     secret::{Password, StoredHash},

@@ -49,6 +49,10 @@ pub enum Letter {
         until_reset: bool,
         unlock: Option<String>,
     },
+    /// Wrong codes of an app, one letter per episode. `off`: only another factor helps.
+    FactorLocked {
+        off: bool,
+    },
     /// `factor` in words: «An authenticator app», «The passkey Phone».
     FactorAdded {
         factor: String,
@@ -96,6 +100,7 @@ impl Letter {
             Self::EmailChanged { .. } => "email_changed",
             Self::NewDevice { .. } => "new_device",
             Self::LoginLocked { .. } => "login_locked",
+            Self::FactorLocked { .. } => "factor_locked",
             Self::FactorAdded { .. } => "factor_added",
             Self::FactorRemoved { .. } => "factor_removed",
             Self::ExportReady => "export_ready",
@@ -125,6 +130,7 @@ impl Letter {
                 context! { device_name => line(device_name), network => line(network), at => line(at), undo }
             }
             Self::LoginLocked { until_reset, unlock } => context! { until_reset, unlock },
+            Self::FactorLocked { off } => context! { off },
             Self::FactorAdded { factor, undo } => context! { factor => line(factor), undo },
             Self::FactorRemoved { factor, undo } => context! { factor => line(factor), undo },
             Self::DeletionStarted { purge_date, undo } => context! { purge_date => line(purge_date), undo },

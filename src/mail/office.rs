@@ -58,6 +58,7 @@ const LANGUAGES: [(&str, Templates); 1] = [(
         "email_changed",
         "new_device",
         "login_locked",
+        "factor_locked",
         "factor_added",
         "factor_removed",
         "export_ready",

@@ -12,6 +12,7 @@ use tracing::error;
 use crate::{
     db::{self, Trouble},
     pb::ErrorReason,
+    vault::Unhashed,
 };
 
 /// The `domain` of every `ErrorInfo`.
@@ -85,6 +86,14 @@ pub fn database(error: &DbErr) -> (Code, ErrorReason) {
         Trouble::Timeout => (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded),
         Trouble::Conflict => (Code::Unavailable, ErrorReason::DependencyDown),
         Trouble::Broken => (Code::Internal, ErrorReason::Internal),
+    }
+}
+
+/// How a password that could not be hashed is classed in any feature.
+pub fn unhashed(why: Unhashed) -> (Code, ErrorReason) {
+    match why {
+        Unhashed::Full { .. } => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+        Unhashed::Failed => (Code::Internal, ErrorReason::Internal),
     }
 }
 

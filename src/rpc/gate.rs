@@ -219,7 +219,7 @@ fn judge(rpc: Rpc, access: Access, caller: &Caller) -> Result<(), Refusal> {
     }
     if access.fresh && !caller.proof.is_fresh() {
         let by_nothing = caller.key.is_some() || caller.impersonator.is_some();
-        let methods = if by_nothing { String::new() } else { caller.proof.methods() };
+        let methods = if by_nothing { String::new() } else { caller.proof.method().to_owned() };
         return Err(Refusal::StepUpRequired { methods });
     }
     Ok(())

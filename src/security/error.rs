@@ -12,7 +12,7 @@ use crate::{
     pb::ErrorReason,
     rpc::{Fault, Refusal, fault, limit::Exceeded},
     sessions,
-    vault::Full,
+    vault::Unhashed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum Error {
     #[error("the address of this account was to be changed often enough for now; wait as told")]
     TooManyChanges(Exceeded),
     #[error("{0}")]
-    Capacity(#[from] Full),
+    Unhashed(#[from] Unhashed),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -67,7 +67,7 @@ impl Fault for Error {
             Self::SameAddress => (Code::InvalidArgument, ErrorReason::FieldInvalid),
             Self::Changed => (Code::Aborted, ErrorReason::EtagMismatch),
             Self::AccountGone | Self::SessionEnded(_) => (Code::Unauthenticated, ErrorReason::SessionRevoked),
-            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::Unhashed(error) => fault::unhashed(*error),
             Self::Database(error) => fault::database(error),
         }
     }
@@ -101,8 +101,8 @@ impl Fault for Error {
                 details.set_retry_info(Some(*retry_after));
             }
             Self::TooManyLetters(exceeded) | Self::TooManyChanges(exceeded) => exceeded.describe(details),
-            Self::Capacity(full) => {
-                details.set_retry_info(Some(full.retry_after));
+            Self::Unhashed(Unhashed::Full { retry_after }) => {
+                details.set_retry_info(Some(*retry_after));
             }
             _ => {}
         }

@@ -62,7 +62,13 @@ async fn prove(app: &App, caller: &Caller, account: &account::Model, current: &P
     if !store::update_password_try(&app.db, caller.session, TRIES, TRIES_WINDOW, now).await? {
         return Err(Error::TooManyTries { limit: TRIES, retry_after: TRIES_WINDOW });
     }
-    let verdict = app.hasher.verify(current, Some(&account.password_hash)).await?;
+    let verdict = match app.hasher.verify(current, Some(&account.password_hash)).await {
+        Ok(verdict) => verdict,
+        Err(unhashed) => {
+            store::update_password_try_back(&app.db, caller.session).await?;
+            return Err(unhashed.into());
+        }
+    };
     if verdict.matches {
         store::delete_password_tries(&app.db, caller.session).await?;
         return Ok(());

@@ -185,6 +185,13 @@ pub async fn update_password_try(
     Ok(Try::insert(row).on_conflict(count).exec_without_returning(&db.write_one()).await? > 0)
 }
 
+/// Gives a try back that could not be judged.
+pub async fn update_password_try_back(db: &Db, session: SessionId) -> Result<(), DbErr> {
+    use password_try::{Column as C, Entity as Try};
+    let back = Try::update_many().col_expr(C::Tries, Expr::col(C::Tries).sub(1));
+    back.filter(C::SessionId.eq(session)).filter(C::Tries.gt(0)).exec(&db.write_one()).await.map(drop)
+}
+
 /// Forgets a session's tries, once one was right.
 pub async fn delete_password_tries(db: &Db, session: SessionId) -> Result<(), DbErr> {
     password_try::Entity::delete_by_id(session).exec(&db.write_one()).await.map(drop)

@@ -10,7 +10,7 @@ use crate::{
     kernel::Permission,
     pb::ErrorReason,
     rpc::{Fault, Refusal, Transition, fault},
-    vault::Full,
+    vault::Unhashed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum Error {
     #[error("{0}")]
     IllegalTransition(Transition),
     #[error("{0}")]
-    Capacity(#[from] Full),
+    Unhashed(#[from] Unhashed),
     #[error("the tool's address is none")]
     NoAddress,
     #[error("the database failed")]
@@ -35,7 +35,8 @@ impl Fault for Error {
             Self::NotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
             Self::PermissionGone(_) => (Code::PermissionDenied, ErrorReason::PermissionMissing),
             Self::IllegalTransition(_) => (Code::FailedPrecondition, ErrorReason::InvalidStateTransition),
-            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::ServerBusy),
+            Self::Unhashed(Unhashed::Full { .. }) => (Code::ResourceExhausted, ErrorReason::ServerBusy),
+            Self::Unhashed(Unhashed::Failed) => (Code::Internal, ErrorReason::Internal),
             Self::NoAddress => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
         }
@@ -55,10 +56,10 @@ impl Fault for Error {
                 details.set_resource_info("api_key", "", "", self.to_string());
             }
             Self::IllegalTransition(transition) => transition.describe(details),
-            Self::Capacity(_) => {
+            Self::Unhashed(Unhashed::Full { .. }) => {
                 details.set_retry_info(Some(Duration::from_secs(2)));
             }
-            Self::PermissionGone(_) | Self::NoAddress | Self::Database(_) => {}
+            Self::Unhashed(Unhashed::Failed) | Self::PermissionGone(_) | Self::NoAddress | Self::Database(_) => {}
         }
     }
 

@@ -10,9 +10,12 @@ use super::{Error, store};
 use crate::{
     app::App,
     cache::Halves,
-    entity::{account, session},
+    entity::{
+        account,
+        session::{self, SecondFactor},
+    },
     kernel::{
-        Caller, FactorKinds, Facts, Impersonator, Proof, Roles, Timestamp,
+        Caller, CheckedBy, FactorKinds, Facts, Impersonator, Proof, Roles, Timestamp,
         ids::{AccountId, SessionId},
     },
     rpc::{Refusal, auth::Authenticate},
@@ -43,6 +46,9 @@ struct Claims {
     expires_at: i64,
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     second_factor_at: Option<i64>,
+    /// Absent from tokens of a release that did not note it.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    second_factor_by: Option<SecondFactor>,
     /// The kinds of factors that the account has, as bits.
     #[serde(rename = "k", default)]
     factor_kinds: u8,
@@ -88,6 +94,7 @@ pub(super) fn issue(app: &App, session: &session::Model, account: &account::Mode
         authenticated_at: session.authenticated_at.micros(),
         expires_at: (app.clock.now() + lifetime).micros(),
         second_factor_at: session.second_factor_at.map(Timestamp::micros),
+        second_factor_by: session.second_factor_by,
         factor_kinds: account.factor_kinds.bits(),
         impersonator: session.impersonator_id,
     };
@@ -178,6 +185,7 @@ impl Claims {
         let proof = Proof {
             authenticated_at: Timestamp::from_micros(self.authenticated_at),
             second_factor_at: self.second_factor_at.map(Timestamp::from_micros),
+            second_factor_by: self.second_factor_by.map(CheckedBy::from).unwrap_or_default(),
             factor_kinds: FactorKinds::from_bits(self.factor_kinds),
             now,
         };

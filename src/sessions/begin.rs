@@ -20,11 +20,12 @@ use crate::{
         account, device,
         session::{self, EndCause, Transport},
     },
-    factors::{self, Passed},
+    factors::{self, Passed, Taken},
     kernel::{
         Facts, Principal, Role, Roles, StoredHash, Timestamp,
-        ids::{FlowId, Id, SessionId},
+        ids::{Id, SessionId},
     },
+    rpc::once::Record,
 };
 
 /// A pair of tokens, and how long each lives.
@@ -85,7 +86,7 @@ pub struct Opening {
 /// A flow that was answered right. Both are spent with the session that they open.
 pub struct Proven {
     /// None where no flow was needed to ask.
-    pub flow: Option<FlowId>,
+    pub flow: Option<Taken>,
     pub passed: Passed,
 }
 
@@ -137,6 +138,7 @@ fn prepare(
         created_at: now,
         authenticated_at: now,
         second_factor_at: opening.proven.as_ref().map(|_| now),
+        second_factor_by: opening.proven.as_ref().map(|proven| proven.passed.by().into()),
         last_used_at: now,
         idle_expires_at: now + idle,
         absolute_expires_at: now + absolute,
@@ -165,6 +167,7 @@ pub async fn open(
     account: account::Model,
     opening: Opening,
     attempt: Attempt,
+    once: &impl Record<SignedIn>,
 ) -> Result<SignedIn, Error> {
     let is_news = match opening.is_news {
         _ if opening.device.is_some() => false,
@@ -200,15 +203,17 @@ pub async fn open(
     if is_news {
         devices::tell(&tx, app, &account, &session).await?;
     }
-    let method = opening.proven.as_ref().map(|proven| proven.passed.method());
+    let method = opening.proven.as_ref().map(|proven| proven.passed.by().name());
     let event = audit::Event::new(Principal::Account(account.id), "authn_login_success", "session", session.id)
         .with(serde_json::json!({ "ended": ended.len(), "factor": method }));
     audit::write(&tx, app, Some(facts), event).await?;
     let (cache, owner, id, now) = (app.cache.clone(), account.id, session.id, session.created_at);
     tx.after_commit(move || cache.opened(owner, id, now));
-    tx.commit().await?;
     let device_token = remembered.token.map(|token| token.expose().to_owned());
-    Ok(SignedIn { tokens, at: session.created_at, session, account, ended, device_token })
+    let begun = SignedIn { tokens, at: now, session, account, ended, device_token };
+    once.record(&tx, &begun).await?;
+    tx.commit().await?;
+    Ok(begun)
 }
 
 /// Ends the least recently used sessions of an account that has too many.

@@ -47,7 +47,8 @@ pub fn take_away<T>(reply: Response<T>) -> Response<T> {
     set(reply, "", Duration::ZERO)
 }
 
-fn set<T>(mut reply: Response<T>, value: &str, life: Duration) -> Response<T> {
+/// The reply with a cookie of this value and life.
+pub fn set<T>(mut reply: Response<T>, value: &str, life: Duration) -> Response<T> {
     let text = format!("{NAME}={value}; {ATTRIBUTES}; Max-Age={}", life.as_secs());
     let mut header: AsciiMetadataValue = text.parse().expect("a token is made of letters that fit a header");
     // Kept out of the connection's table of headers.

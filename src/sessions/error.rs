@@ -10,7 +10,7 @@ use crate::{
     challenges, factors,
     pb::ErrorReason,
     rpc::{Fault, Refusal, fault},
-    vault::Full,
+    vault::Unhashed,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -41,12 +41,12 @@ pub enum Error {
     NoDevice,
     #[error("{0}")]
     Challenge(#[from] challenges::Error),
-    #[error("a password is not enough for who has a second factor; give that one")]
+    #[error("you have a stronger proof than that; give the one that the methods name, or a recovery code")]
     StrongerWanted { methods: String },
     #[error("{0}")]
     Factor(#[from] factors::Error),
     #[error("{0}")]
-    Capacity(#[from] Full),
+    Unhashed(#[from] Unhashed),
     #[error("no token could be made")]
     NoToken,
     #[error("the database failed")]
@@ -70,7 +70,7 @@ impl Fault for Error {
             Self::StrongerWanted { .. } => (Code::FailedPrecondition, ErrorReason::StepUpRequired),
             Self::Factor(error) => error.class(),
             Self::Challenge(error) => error.class(),
-            Self::Capacity(_) => (Code::ResourceExhausted, ErrorReason::LoginCapacity),
+            Self::Unhashed(error) => fault::unhashed(*error),
             Self::NoToken => (Code::Internal, ErrorReason::Internal),
             Self::Database(error) => fault::database(error),
         }
@@ -88,8 +88,8 @@ impl Fault for Error {
 
     fn describe(&self, details: &mut ErrorDetails) {
         match self {
-            Self::Capacity(full) => {
-                details.set_retry_info(Some(full.retry_after));
+            Self::Unhashed(Unhashed::Full { retry_after }) => {
+                details.set_retry_info(Some(*retry_after));
             }
             Self::Challenge(error) => error.describe(details),
             Self::NoDevice => {

@@ -9,7 +9,8 @@ use super::{
     Error,
     attempts::{self, Attempt, Target},
     begin::{self, Opening, Proven, SignedIn},
-    device_store, devices, login,
+    device_store, devices,
+    login::{self, DeviceTokenText},
 };
 use crate::{
     accounts,
@@ -20,6 +21,7 @@ use crate::{
         Digest, FactorKind, Facts,
         ids::{AccountId, DeviceId, FlowId},
     },
+    rpc::once::Record,
 };
 
 /// From the first call to the last.
@@ -49,7 +51,7 @@ struct Told {
     cookie: bool,
     /// Of the hash that the password was right for: a new password ends the flow.
     password: Option<String>,
-    /// The known device that the password was given on.
+    /// The known device that it began on; whose it is, a passkey has yet to say.
     device: Option<DeviceId>,
     is_news: Option<bool>,
     challenge: Option<Value>,
@@ -95,7 +97,7 @@ pub async fn after_password(
 ) -> Result<Step, Error> {
     let trusted = opening.device.as_ref().is_some_and(|device| devices::is_trusted(device, app.clock.now()));
     if account.factor_kinds.is_empty() || trusted {
-        return begin::open(app, facts, account, opening, attempt).await.map(|begun| Step::Done(Box::new(begun)));
+        return begin::open(app, facts, account, opening, attempt, &()).await.map(|begun| Step::Done(Box::new(begun)));
     }
     let asked = ask_passkey(app, &account).await?;
     let password = opening.rehashed.as_ref().unwrap_or(&account.password_hash);
@@ -127,8 +129,16 @@ pub async fn after_password(
     }))
 }
 
-/// Begins a sign-in by a passkey alone: the same for everyone, since the device knows whose passkeys it has.
-pub async fn begin_passkey(app: &App, facts: &Facts, opening: Opening) -> Result<Required, Error> {
+/// Begins a sign-in by a passkey alone: the same for everyone, since the device knows whose passkeys it has. Whether the
+/// device is known to their owner shows at the end.
+pub async fn begin_passkey(
+    app: &App,
+    facts: &Facts,
+    opening: Opening,
+    device_token: Option<DeviceTokenText>,
+) -> Result<Required, Error> {
+    let device = devices::shown(app, device_token.as_ref().map(|token| token.0.as_str())).await?;
+    let opening = Opening { device, ..opening };
     let asked = app.passkeys.ask_to_sign(&[]).ok_or(Error::NoToken)?;
     let told = Told::of(&opening, None, Some(asked.challenge));
     let start =
@@ -138,7 +148,13 @@ pub async fn begin_passkey(app: &App, facts: &Facts, opening: Opening) -> Result
 }
 
 /// Finishes a sign-in.
-pub async fn go_on(app: &App, facts: &Facts, flow: FlowId, given: &Given) -> Result<SignedIn, Error> {
+pub async fn go_on(
+    app: &App,
+    facts: &Facts,
+    flow: FlowId,
+    given: &Given,
+    once: &impl Record<SignedIn>,
+) -> Result<SignedIn, Error> {
     let kinds = [FlowKind::Login, FlowKind::PasskeyLogin];
     let open: Answered<Told> = factors::answer_flow(app, flow, &kinds, client(app, facts)).await?;
     let owner = match (open.account, given) {
@@ -165,8 +181,8 @@ pub async fn go_on(app: &App, facts: &Facts, flow: FlowId, given: &Given) -> Res
             (Ok(_), _) => factors::Error::FlowOver.into(),
         });
     }
-    let opening = open.told.opening(Proven { flow: Some(open.id), passed: checked? }, device);
-    begin::open(app, facts, account, opening, attempt(Outcome::Succeeded)).await
+    let opening = open.told.opening(Proven { flow: Some(open.taken), passed: checked? }, device);
+    begin::open(app, facts, account, opening, attempt(Outcome::Succeeded), once).await
 }
 
 /// Why a sign-in does not go on, if it does not. Only the right factor hears of a suspension.
@@ -178,7 +194,7 @@ fn judge(app: &App, account: &account::Model, passed: bool) -> Option<Outcome> {
     }
 }
 
-/// The device that the password was given on, if it is still known.
+/// The device that the sign-in began on, if it is this account's and still known.
 async fn known_device(
     app: &App,
     account: &account::Model,
@@ -201,16 +217,16 @@ pub async fn show_factor(
     given: &Given,
     flow: Option<FlowId>,
 ) -> Result<Proven, Error> {
-    let challenge = match (given, flow) {
+    let open: Option<Answered<Told>> = match (given, flow) {
         (Given::Passkey(_), Some(flow)) => {
             let kinds = [FlowKind::PasskeyLogin];
-            let open: Answered<Told> = factors::answer_flow(app, flow, &kinds, client(app, facts)).await?;
-            open.told.challenge
+            Some(factors::answer_flow(app, flow, &kinds, client(app, facts)).await?)
         }
         _ => None,
     };
-    let passed = factors::check(app, facts, account, given, challenge.as_ref()).await?;
-    Ok(Proven { flow: flow.filter(|_| challenge.is_some()), passed })
+    let challenge = open.as_ref().and_then(|open| open.told.challenge.as_ref());
+    let passed = factors::check(app, facts, account, given, challenge).await?;
+    Ok(Proven { flow: open.map(|open| open.taken), passed })
 }
 
 /// Asks for any passkey of an account; nothing if it has none.

@@ -10,7 +10,7 @@ use crate::{
     accounts,
     app::App,
     cache::{CurrentRoles, Revoked},
-    config::LONGEST_ACCESS,
+    config::SessionsConfig,
     kernel::Timestamp,
 };
 
@@ -27,7 +27,7 @@ const OVERLAP: Duration = Duration::from_secs(10);
 pub async fn follow_changes(app: &App, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, DbErr> {
     let app = App { db: app.db.in_background(), ..app.clone() };
     // Not the configured life: tokens from before it was shortened live on.
-    let life = LONGEST_ACCESS;
+    let life = SessionsConfig::MOST_ACCESS_TOKEN_LIFE;
     load(&app, app.clock.now() - life - OVERLAP).await?;
     Ok(tokio::spawn(async move {
         let mut since = app.clock.now();

@@ -54,6 +54,7 @@ pub async fn impersonate(
         created_at: now,
         authenticated_at: now,
         second_factor_at: None,
+        second_factor_by: None,
         last_used_at: now,
         idle_expires_at: now + LIFE,
         absolute_expires_at: now + LIFE,

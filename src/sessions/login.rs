@@ -98,9 +98,9 @@ pub async fn login(app: &App, facts: &Facts, given: Credentials) -> Result<Step,
             };
             flow::after_password(app, facts, account, opening, attempt).await
         }
-        (Err(full), _) => {
+        (Err(unhashed), _) => {
             attempts::insert(&app.db.write_one(), app, facts, attempt).await?;
-            Err(Error::Capacity(full))
+            Err(unhashed.into())
         }
         _ => Err(refuse(app, facts, attempt).await?),
     }
@@ -119,7 +119,7 @@ struct Verdicts {
 /// A locked one is compared as well: it must not be told apart by its time. With a pending registration it is compared
 /// only if its hint fits, and then besides the account's: whoever registers an address and signs in with the same words
 /// hears the same, after the same work, whether or not the address has an account.
-async fn compare(app: &App, before: &Before, given: &Credentials) -> Result<Verdicts, vault::Full> {
+async fn compare(app: &App, before: &Before, given: &Credentials) -> Result<Verdicts, vault::Unhashed> {
     let stored = before.account.as_ref().map(|row| &row.password_hash);
     let account = app.hasher.verify(&given.password, stored).await?;
     let hint = accounts::password_hint(app, &given.email, &given.password);
@@ -145,7 +145,7 @@ async fn look_up(app: &App, facts: &Facts, given: &Credentials) -> Result<Before
     Ok(Before { account, pending, device, target, counts, standing })
 }
 
-fn judge(app: &App, before: &Before, verdicts: Result<Verdicts, vault::Full>) -> Outcome {
+fn judge(app: &App, before: &Before, verdicts: Result<Verdicts, vault::Unhashed>) -> Outcome {
     match (verdicts, &before.account) {
         (Err(_), _) => Outcome::Capacity,
         _ if before.standing.off => Outcome::PasswordOff,

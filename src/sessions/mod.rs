@@ -54,8 +54,9 @@ pub use self::{
     guard::{PasswordStanding, password_reset, password_standing, turn_password_off, unlock},
     impersonation::{end_impersonation, end_impersonations_around, impersonate},
     jobs::{FollowUpLock, SweepSessions},
+    login::DeviceTokenText,
     service::SessionRpc,
     step_up::{CarriedOn, carry_on},
     store::{Which, find_of, list_live},
-    wire::{of_another as proto, transport},
+    wire::{device_token, of_another as proto, transport},
 };

@@ -44,10 +44,9 @@ impl SessionService for SessionRpc {
         let given = wire::credentials(request.get_ref())?;
         let step = login::login(&self.app, &facts, given).await?;
         match &step {
-            Step::FactorRequired(_) => Ok(Response::new(wire::login(step))),
+            Step::FactorRequired(_) => Ok(Response::new(wire::login(&step))),
             Step::Done(begun) => {
-                let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
-                Ok(cookie::give(Response::new(wire::login(step)), transport, &tokens))
+                Ok(cookie::give(Response::new(wire::login(&step)), begun.session.transport, &begun.tokens))
             }
         }
     }
@@ -57,18 +56,23 @@ impl SessionService for SessionRpc {
         request: Request<pb::ContinueLoginRequest>,
     ) -> Result<Response<pb::ContinueLoginResponse>, Status> {
         let facts = rpc::facts(&request);
-        let (flow, given) = wire::continued(request.get_ref())?;
-        let begun = flow::go_on(&self.app, &facts, flow, &given).await?;
-        let (transport, tokens) = (begun.session.transport, begun.tokens.clone());
-        let reply = pb::ContinueLoginResponse { signed_in: Some(wire::signed_in(begun)) };
-        Ok(cookie::give(Response::new(reply), transport, &tokens))
+        let message = request.get_ref();
+        let (flow, given) = wire::continued(message)?;
+        let once = self.app.repeats.of(None, message, wire::kept)?;
+        let going_on = Box::pin(flow::go_on(&self.app, &facts, flow, &given, &once));
+        let mut reply = once.run(&self.app.db, going_on).await?;
+        Ok(match wire::take_for_cookie(reply.get_mut()) {
+            Some((token, life)) => cookie::set(reply, &token, life),
+            None => reply,
+        })
     }
 
     async fn step_up(&self, request: Request<pb::StepUpRequest>) -> Result<Response<pb::StepUpResponse>, Status> {
         let caller = rpc::caller(&request)?;
-        let proof = wire::proof(request.get_ref())?;
-        let outcome = step_up::step_up(&self.app, &caller, proof).await?;
-        Ok(Response::new(wire::stepped_up(outcome)))
+        let message = request.get_ref();
+        let proof = wire::proof(message)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::stepped_up)?;
+        once.run(&self.app.db, step_up::step_up(&self.app, &caller, proof, &once)).await
     }
 
     async fn refresh_session(
@@ -83,8 +87,7 @@ impl SessionService for SessionRpc {
         } else {
             refresh::refresh(&self.app, &facts, in_message, Transport::Bearer).await?
         };
-        let (transport, tokens) = (refreshed.transport, refreshed.tokens.clone());
-        Ok(cookie::give(Response::new(wire::refreshed(refreshed)), transport, &tokens))
+        Ok(cookie::give(Response::new(wire::refreshed(&refreshed)), refreshed.transport, &refreshed.tokens))
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {

@@ -20,8 +20,9 @@ use crate::{
     audit,
     db::WriteTx,
     entity::{account, login_attempt::Outcome, session::EndCause},
-    factors::{self, Answered, FlowKind, FlowStart, Given, Passed},
-    kernel::{Caller, Password, Principal, Timestamp, ids::FlowId},
+    factors::{self, Answered, FlowKind, FlowStart, Given, Passed, Taken},
+    kernel::{Caller, CheckedBy, Password, Principal, Timestamp, caller, ids::FlowId},
+    rpc::once::Record,
 };
 
 /// In which the tries of one session are counted.
@@ -50,33 +51,63 @@ struct Told {
 }
 
 /// Proves a session anew; without a proof it tells what serves.
-pub async fn step_up(app: &App, caller: &Caller, proof: Option<Proof>) -> Result<SteppedUp, Error> {
+pub async fn step_up(
+    app: &App,
+    caller: &Caller,
+    proof: Option<Proof>,
+    once: &impl Record<SteppedUp>,
+) -> Result<SteppedUp, Error> {
     let account = accounts::find(&app.db, caller.account).await?.ok_or(Error::NotFound)?;
+    let kinds = account.factor_kinds;
     match proof {
         None => tell(app, caller, &account).await.map(SteppedUp::Wanted),
-        Some(Proof::Password(_)) if !account.factor_kinds.is_empty() => {
-            Err(Error::StrongerWanted { methods: account.factor_kinds.to_string() })
+        Some(Proof::Password(password)) if kinds.is_empty() => {
+            let taken = check_password(app, caller, &account, &password).await?;
+            done(app, caller, &account, taken, None, once).await
         }
-        Some(Proof::Password(password)) => {
-            take_try(app, caller).await?;
-            let verdict = app.hasher.verify(&password, Some(&account.password_hash)).await?;
-            if !verdict.matches {
-                note_failure(app, caller, &account, Outcome::WrongCredentials).await?;
-                return Err(Error::InvalidCredentials);
-            }
-            done(app, caller, &account, None).await
+        Some(Proof::Factor(given)) if given.by().is_strongest_of(kinds) => {
+            let (taken, passed) = check_factor(app, caller, &account, &given).await?;
+            done(app, caller, &account, taken, Some(passed), once).await
         }
-        Some(Proof::Factor(given)) => {
-            let told = take_try(app, caller).await?;
-            let live = Timestamp::from_micros(told.asked_at) + CHALLENGE_LIFE > app.clock.now();
-            let challenge = told.challenge.as_ref().filter(|_| live);
-            match factors::check(app, &caller.facts, account.id, &given, challenge).await {
-                Ok(passed) => done(app, caller, &account, Some(passed)).await,
-                Err(error) => {
-                    note_failure(app, caller, &account, Outcome::WrongFactor).await?;
-                    Err(error.into())
-                }
-            }
+        Some(_) => Err(Error::StrongerWanted { methods: caller::Proof::method_of(kinds).to_owned() }),
+    }
+}
+
+async fn check_password(
+    app: &App,
+    caller: &Caller,
+    account: &account::Model,
+    password: &Password,
+) -> Result<Taken, Error> {
+    let taken = take_try(app, caller).await?.taken;
+    let verdict = match app.hasher.verify(password, Some(&account.password_hash)).await {
+        Ok(verdict) => verdict,
+        Err(unhashed) => {
+            factors::give_try_back(app, taken).await?;
+            return Err(unhashed.into());
+        }
+    };
+    if !verdict.matches {
+        note_failure(app, caller, account, Outcome::WrongCredentials).await?;
+        return Err(Error::InvalidCredentials);
+    }
+    Ok(taken)
+}
+
+async fn check_factor(
+    app: &App,
+    caller: &Caller,
+    account: &account::Model,
+    given: &Given,
+) -> Result<(Taken, Passed), Error> {
+    let Answered { taken, told, .. } = take_try(app, caller).await?;
+    let live = Timestamp::from_micros(told.asked_at) + CHALLENGE_LIFE > app.clock.now();
+    let challenge = told.challenge.as_ref().filter(|_| live);
+    match factors::check(app, &caller.facts, account.id, given, challenge).await {
+        Ok(passed) => Ok((taken, passed)),
+        Err(error) => {
+            note_failure(app, caller, account, Outcome::WrongFactor).await?;
+            Err(error.into())
         }
     }
 }
@@ -87,23 +118,28 @@ async fn tell(app: &App, caller: &Caller, account: &account::Model) -> Result<Re
     begin(app, caller, &Told { challenge, asked_at: app.clock.now().micros() }).await?;
     Ok(Required {
         flow: flow_of(caller),
-        methods: if account.factor_kinds.is_empty() { vec!["password"] } else { flow::methods(account) },
+        methods: methods(account),
         lifetime: CHALLENGE_LIFE,
         passkey_options: asked.map(|asked| asked.options).unwrap_or_default(),
     })
 }
 
+/// What makes this person fresh, strongest first.
+fn methods(account: &account::Model) -> Vec<&'static str> {
+    let method = caller::Proof::method_of(account.factor_kinds);
+    if account.factor_kinds.is_empty() { vec![method] } else { vec![method, CheckedBy::RecoveryCode.name()] }
+}
+
 /// Counts a try of this session, before it is judged.
-async fn take_try(app: &App, caller: &Caller) -> Result<Told, Error> {
+async fn take_try(app: &App, caller: &Caller) -> Result<Answered<Told>, Error> {
     let answer = || factors::answer_flow::<Told>(app, flow_of(caller), &[FlowKind::StepUp], client(app, caller));
-    let answered: Answered<Told> = match answer().await {
+    match answer().await {
         Err(factors::Error::FlowOver) => {
             begin(app, caller, &Told::default()).await?;
-            answer().await?
+            Ok(answer().await?)
         }
-        other => other?,
-    };
-    Ok(answered.told)
+        other => Ok(other?),
+    }
 }
 
 async fn begin(app: &App, caller: &Caller, told: &Told) -> Result<(), Error> {
@@ -142,20 +178,25 @@ async fn done(
     app: &App,
     caller: &Caller,
     account: &account::Model,
+    taken: Taken,
     passed: Option<Passed>,
+    once: &impl Record<SteppedUp>,
 ) -> Result<SteppedUp, Error> {
     let tx = app.db.begin_write().await?;
-    factors::finish_flow(&tx, app, flow_of(caller)).await?;
+    factors::finish_flow(&tx, app, taken).await?;
     if let Some(passed) = &passed {
         passed.spend(&tx, app).await?;
     }
-    let access = prove(&tx, app, caller, account, passed.is_some()).await?;
-    let method = passed.as_ref().map_or("password", Passed::method);
+    let by = passed.as_ref().map(Passed::by);
+    let access = prove(&tx, app, caller, account, by).await?;
+    let method = by.map_or("password", CheckedBy::name);
     let event = audit::Event::new(Principal::Account(caller.account), "authn_step_up", "session", caller.session)
         .with(serde_json::json!({ "method": method }));
     audit::write(&tx, app, Some(&caller.facts), event).await?;
+    let stepped_up = SteppedUp::Done { access, at: app.clock.now() };
+    once.record(&tx, &stepped_up).await?;
     tx.commit().await?;
-    Ok(SteppedUp::Done { access, at: app.clock.now() })
+    Ok(stepped_up)
 }
 
 /// Notes a check of the caller's session, and gives a token that knows of it.
@@ -164,9 +205,9 @@ async fn prove(
     app: &App,
     caller: &Caller,
     account: &account::Model,
-    by_factor: bool,
+    by: Option<CheckedBy>,
 ) -> Result<Issued, Error> {
-    let proven = store::update_proven(tx, caller.session, by_factor, app.clock.now()).await?;
+    let proven = store::update_proven(tx, caller.session, by.map(CheckedBy::into), app.clock.now()).await?;
     let session = proven.ok_or_else(|| Error::Ended { cause: "revoked".to_owned() })?;
     access::issue(app, &session, account)
 }
@@ -179,8 +220,9 @@ pub struct CarriedOn {
     pub ended: usize,
 }
 
-/// After a change of factors: ends the account's other sessions, takes the trust from its devices, and gives the caller's own a token that knows the
-/// factors in force. `checked`: a factor was shown by the change itself.
+/// After a change of factors: ends the account's other sessions, takes the trust from its devices, and gives the caller's
+/// own a token that knows the factors in force. `shown`: the factor that the change itself was made with. One that is not
+/// the strongest leaves the check as it was, which the change had asked for.
 ///
 /// # Errors
 /// [`Error::Ended`] if the caller's session has ended meanwhile.
@@ -189,14 +231,15 @@ pub async fn carry_on(
     app: &App,
     caller: &Caller,
     account: &account::Model,
-    checked: bool,
+    shown: Option<CheckedBy>,
 ) -> Result<CarriedOn, Error> {
     let now = app.clock.now();
     devices::distrust(tx, caller.account).await?;
     let others = store::Which::AllBut(caller.session);
     let ended = end::end(tx, app, caller.account, others, EndCause::FactorChanged, now).await?.len();
-    let access = if checked {
-        prove(tx, app, caller, account, true).await?
+    let strongest = shown.filter(|by| by.is_strongest_of(account.factor_kinds));
+    let access = if strongest.is_some() {
+        prove(tx, app, caller, account, strongest).await?
     } else {
         let session = store::find_of(tx, caller.account, caller.session).await?;
         let session = session.filter(|session| session.ended_at.is_none());

@@ -10,7 +10,7 @@ use crate::{
     db::{Db, WriteTx},
     entity::{
         account,
-        session::{Column, EndCause, Entity, Model},
+        session::{Column, EndCause, Entity, Model, SecondFactor},
     },
     kernel::{
         Timestamp,
@@ -257,19 +257,21 @@ pub async fn update_successor_used(db: &Db, id: SessionId, generation: i64, now:
         .map(drop)
 }
 
-/// Notes that the person proved themselves again. `None` if the session has ended.
+/// Notes that the person proved themselves again, `by` a factor or the password. `None` if the session has ended.
 pub async fn update_proven(
     tx: &WriteTx,
     id: SessionId,
-    by_factor: bool,
+    by: Option<SecondFactor>,
     now: Timestamp,
 ) -> Result<Option<Model>, DbErr> {
     let mut proven = Entity::update_many()
         .col_expr(Column::AuthenticatedAt, Expr::value(now))
         .filter(Column::Id.eq(id))
         .filter(Column::EndedAt.is_null());
-    if by_factor {
-        proven = proven.col_expr(Column::SecondFactorAt, Expr::value(now));
+    if let Some(by) = by {
+        proven = proven
+            .col_expr(Column::SecondFactorAt, Expr::value(now))
+            .col_expr(Column::SecondFactorBy, Expr::value(by.to_value()));
     }
     Ok(proven.exec_with_returning(tx).await?.pop())
 }

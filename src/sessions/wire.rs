@@ -1,5 +1,7 @@
 //! Sessions on the wire.
 
+use std::time::Duration;
+
 use tonic::Status;
 
 use super::{
@@ -40,7 +42,7 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
     let device_name = fields.read("device_name", text::optional_line(&message.device_name, MAX_DEVICE_NAME));
     let transport = fields.read("session_transport", transport(message.session_transport));
     let solution = challenges::solution(&mut fields, message.challenge_solution.as_ref());
-    fields.expect(message.device_token.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
+    let device_token = device_token(&mut fields, &message.device_token);
     typed_password(&mut fields, &message.password);
     fields.finish(|| {
         Some(Credentials {
@@ -50,9 +52,15 @@ pub fn credentials(message: &pb::LoginRequest) -> Result<Credentials, Status> {
             remember_device: message.remember_device,
             transport: transport?,
             solution,
-            device_token: (!message.device_token.is_empty()).then(|| DeviceTokenText(message.device_token.clone())),
+            device_token,
         })
     })
+}
+
+/// What says that the device is known, if anything does.
+pub fn device_token(fields: &mut Fields, text: &str) -> Option<DeviceTokenText> {
+    fields.expect(text.len() <= MAX_DEVICE_TOKEN, "device_token", "is longer than any device token");
+    (!text.is_empty()).then(|| DeviceTokenText(text.to_owned()))
 }
 
 /// How the refresh token is to travel.
@@ -103,14 +111,19 @@ pub fn resume_after(message: pb::WatchSessionRequest) -> Result<i64, Status> {
 }
 
 /// What travels in a cookie does not stand in the message as well.
-fn tokens(tokens: Tokens, transport: Transport) -> pb::Tokens {
+fn tokens(tokens: &Tokens, transport: Transport) -> pb::Tokens {
+    let mut tokens = both_tokens(tokens);
+    if transport == Transport::Cookie {
+        tokens.refresh_token.clear();
+    }
+    tokens
+}
+
+fn both_tokens(tokens: &Tokens) -> pb::Tokens {
     pb::Tokens {
-        access_token: tokens.access.token,
+        access_token: tokens.access.token.clone(),
         access_token_lifetime: Some(convert::duration(tokens.access.lifetime)),
-        refresh_token: match transport {
-            Transport::Bearer => tokens.refresh,
-            Transport::Cookie => String::new(),
-        },
+        refresh_token: tokens.refresh.clone(),
         refresh_token_lifetime: Some(convert::duration(tokens.refresh_lifetime)),
     }
 }
@@ -176,16 +189,31 @@ pub fn logged_out(ended: &[SessionId]) -> pb::LogoutResponse {
 }
 
 /// What a login has come to.
-pub fn login(step: Step) -> pb::LoginResponse {
+pub fn login(step: &Step) -> pb::LoginResponse {
     use pb::login_response::Outcome;
     let outcome = match step {
-        Step::Done(begun) => Outcome::SignedIn(signed_in(*begun)),
+        Step::Done(begun) => Outcome::SignedIn(signed_in(begun)),
         Step::FactorRequired(required) => Outcome::FactorRequired(factor_required(required)),
     };
     pb::LoginResponse { outcome: Some(outcome) }
 }
 
-pub fn signed_in(begun: SignedIn) -> pb::SignedIn {
+/// A finished sign-in as it is kept for repeats: with its refresh token, whichever way that travels.
+pub fn kept(begun: &SignedIn) -> pb::ContinueLoginResponse {
+    let tokens = Some(both_tokens(&begun.tokens));
+    pb::ContinueLoginResponse { signed_in: Some(pb::SignedIn { tokens, ..signed_in(begun) }) }
+}
+
+/// Takes the refresh token out of a kept reply if it is to travel in a cookie; returns it with its life.
+pub fn take_for_cookie(reply: &mut pb::ContinueLoginResponse) -> Option<(String, Duration)> {
+    let signed_in = reply.signed_in.as_mut()?;
+    let transport = signed_in.session.as_ref()?.transport();
+    let tokens = signed_in.tokens.as_mut().filter(|_| transport == pb::SessionTransport::Cookie)?;
+    let life = Duration::try_from(tokens.refresh_token_lifetime?).ok()?;
+    Some((std::mem::take(&mut tokens.refresh_token), life))
+}
+
+fn signed_in(begun: &SignedIn) -> pb::SignedIn {
     pb::SignedIn {
         second_factor_missing: begun.account.roles.is_staff() && begun.account.factor_kinds.is_empty(),
         session: Some(session(&begun.session, begun.session.id)),
@@ -193,27 +221,27 @@ pub fn signed_in(begun: SignedIn) -> pb::SignedIn {
         ended_session_ids: begun.ended.iter().map(ToString::to_string).collect(),
         server_time: Some(convert::timestamp(begun.at)),
         device_id: begun.session.device_id.map(|id| id.to_string()).unwrap_or_default(),
-        device_token: begun.device_token.unwrap_or_default(),
-        tokens: Some(tokens(begun.tokens, begun.session.transport)),
+        device_token: begun.device_token.clone().unwrap_or_default(),
+        tokens: Some(tokens(&begun.tokens, begun.session.transport)),
     }
 }
 
-fn factor_required(required: Required) -> pb::FactorRequired {
+fn factor_required(required: &Required) -> pb::FactorRequired {
     pb::FactorRequired {
         flow_id: required.flow.to_string(),
-        methods: required.methods.into_iter().map(str::to_owned).collect(),
+        methods: required.methods.iter().map(|method| (*method).to_owned()).collect(),
         lifetime: Some(convert::duration(required.lifetime)),
-        passkey_options: required.passkey_options,
+        passkey_options: required.passkey_options.clone(),
     }
 }
 
-pub fn stepped_up(outcome: SteppedUp) -> pb::StepUpResponse {
+pub fn stepped_up(outcome: &SteppedUp) -> pb::StepUpResponse {
     use pb::step_up_response::Outcome;
     let outcome = match outcome {
         SteppedUp::Done { access, at } => Outcome::SteppedUp(pb::SteppedUp {
-            access_token: access.token,
+            access_token: access.token.clone(),
             access_token_lifetime: Some(convert::duration(access.lifetime)),
-            server_time: Some(convert::timestamp(at)),
+            server_time: Some(convert::timestamp(*at)),
         }),
         SteppedUp::Wanted(required) => Outcome::FactorRequired(factor_required(required)),
     };
@@ -261,9 +289,9 @@ fn typed_password(fields: &mut Fields, password: &str) {
     fields.expect(password.len() <= MAX_TYPED_PASSWORD, "password", "is longer than any password here");
 }
 
-pub fn refreshed(refreshed: Refreshed) -> pb::RefreshSessionResponse {
+pub fn refreshed(refreshed: &Refreshed) -> pb::RefreshSessionResponse {
     pb::RefreshSessionResponse {
-        tokens: Some(tokens(refreshed.tokens, refreshed.transport)),
+        tokens: Some(tokens(&refreshed.tokens, refreshed.transport)),
         server_time: Some(convert::timestamp(refreshed.at)),
         session_id: refreshed.session.to_string(),
         replayed: refreshed.replayed,

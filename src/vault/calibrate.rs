@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
+
 use super::Hasher;
 use crate::{
     config::PasswordsConfig,
@@ -17,7 +19,7 @@ const MOST_PASSES: u32 = 10;
 /// Hashes whose fastest is taken for the cost: everything slower waited for something else.
 const ROUNDS: usize = 3;
 
-/// Parameters, and what one hash with them costs here.
+/// Parameters, and what one hash with them costs here while all others run that may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proposal {
     pub memory_kib: u32,
@@ -32,11 +34,13 @@ impl Proposal {
     }
 }
 
-/// Measures argon2id from OWASP's floor upwards and returns the dearest parameters that cost at most `target`.
+/// Measures argon2id from OWASP's floor upwards and returns the dearest parameters that cost at most `target`, with
+/// `permits` hashes at once: they share the memory's bandwidth, and a storm is when it matters.
 ///
 /// Memory is raised first: it is what an attacker's hardware cannot share. The floor is proposed even if it costs more.
-pub async fn calibrate(target: Duration) -> Proposal {
-    let measured = async |memory_kib, passes| Proposal { memory_kib, passes, cost: cost(memory_kib, passes).await };
+pub async fn calibrate(target: Duration, permits: usize) -> Proposal {
+    let measured =
+        async |memory_kib, passes| Proposal { memory_kib, passes, cost: cost(memory_kib, passes, permits).await };
     dearest(target, measured).await
 }
 
@@ -59,15 +63,16 @@ async fn dearest(target: Duration, measured: impl AsyncFn(u32, u32) -> Proposal)
     best
 }
 
-async fn cost(memory_kib: u32, passes: u32) -> Duration {
+async fn cost(memory_kib: u32, passes: u32, permits: usize) -> Duration {
     let mut config = PasswordsConfig::default();
-    (config.memory_kib, config.passes, config.permits) = (memory_kib, passes, 1);
+    (config.memory_kib, config.passes, config.permits) = (memory_kib, passes, permits);
     let hasher = Hasher::new(&config, Dice::System);
     let password = Password::new("a password of usual length");
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
         let begun = Instant::now();
-        if hasher.hash(&password).await.is_ok() {
+        let made = join_all((0..permits).map(|_| hasher.hash(&password))).await;
+        if made.iter().all(Result::is_ok) {
             best = best.min(begun.elapsed());
         }
     }

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use crate::kernel::Timestamp;
+use crate::kernel::{Dice, Timestamp};
 
 /// A key as its file has it.
 #[derive(Clone)]
@@ -64,12 +64,13 @@ impl KeyFile {
         )
     }
 
-    /// Makes the file, unless it exists already. Of two instances that start at once, one makes it.
+    /// Makes the file, unless it exists already. Of several instances that start at once, one makes it; it is whole from
+    /// the moment it is there.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn make(&self, first: &Line) -> anyhow::Result<()> {
-        let draft = self.0.with_extension(format!("{}.draft", std::process::id()));
+        let draft = self.draft();
         let made = write(&draft, std::slice::from_ref(first)).and_then(|_| match fs::hard_link(&draft, &self.0) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             other => other,
@@ -80,6 +81,11 @@ impl KeyFile {
             .with_context(|| format!("the key file {} cannot be written", self.0.display()))
     }
 
+    /// A name of nobody else's. Process ids are not: every container has a process 1, and may share the folder.
+    fn draft(&self) -> PathBuf {
+        self.0.with_extension(format!("{}.draft", hex::encode(Dice::System.bytes::<8>())))
+    }
+
     /// Replaces what the file holds by what `change` makes of it, alone at it.
     ///
     /// # Errors
@@ -87,6 +93,7 @@ impl KeyFile {
     pub fn change(&self, change: impl FnOnce(&mut Vec<Line>)) -> anyhow::Result<()> {
         let lock = self.0.with_extension("lock");
         let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock);
+        let lock = lock.and_then(|lock| self.hand_over(&lock).map(|()| lock));
         let lock = lock.with_context(|| format!("no lock can be made beside {}", self.0.display()))?;
         lock.lock().with_context(|| format!("the key file {} cannot be locked", self.0.display()))?;
         let (mut lines, _) = self.read()?;
@@ -96,14 +103,27 @@ impl KeyFile {
 
     fn replace(&self, lines: &[Line]) -> std::io::Result<()> {
         let draft = self.0.with_extension("draft");
-        let out = write(&draft, lines)?;
-        // Whoever rotates as root must not take the file away from the server's user.
-        let owner = fs::metadata(&self.0)?;
-        if (owner.uid(), owner.gid()) != (out.metadata()?.uid(), out.metadata()?.gid()) {
-            fchown(&out, Some(owner.uid()), Some(owner.gid()))?;
+        let replaced = write(&draft, lines).and_then(|out| self.hand_over(&out)).and_then(|()| {
+            fs::rename(&draft, &self.0)?;
+            self.sync_folder()
+        });
+        if replaced.is_err() {
+            // It holds every key; if it has taken the file's place, there is nothing to remove.
+            drop(fs::remove_file(&draft));
         }
-        fs::rename(&draft, &self.0)?;
-        self.sync_folder()
+        replaced
+    }
+
+    /// Gives a file to the owner of the keys: whoever rotates as root must not lock the server's user out.
+    fn hand_over(&self, file: &File) -> std::io::Result<()> {
+        let (owner, own) = match fs::metadata(&self.0) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            owner => (owner?, file.metadata()?),
+        };
+        if (owner.uid(), owner.gid()) == (own.uid(), own.gid()) {
+            return Ok(());
+        }
+        fchown(file, Some(owner.uid()), Some(owner.gid()))
     }
 
     fn sync_folder(&self) -> std::io::Result<()> {
@@ -149,4 +169,20 @@ fn line(text: &str) -> Option<Line> {
         None => None,
     };
     words.next().is_none().then_some(Line { key, since })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_that_fails_leaves_no_keys_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token.key");
+        // What cannot be renamed over.
+        fs::create_dir(&path).unwrap();
+        let lines = [Line { key: [1; 32], since: None }];
+        KeyFile::new(path).replace(&lines).unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

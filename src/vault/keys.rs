@@ -217,6 +217,45 @@ mod tests {
     }
 
     #[test]
+    fn of_many_that_start_on_an_empty_folder_all_get_the_same_keys() {
+        let shelf = Shelf::new();
+        let start = std::sync::Barrier::new(16);
+        let made = std::thread::scope(|scope| {
+            let first = || {
+                start.wait();
+                Keys::load_or_make(shelf.folder.path(), &shelf.clock, &Dice::System).unwrap()
+            };
+            let makers: Vec<_> = (0..16).map(|_| scope.spawn(first)).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect::<Vec<_>>()
+        });
+        let kept = shelf.keys().unwrap();
+        for keys in made {
+            assert_eq!(keys.token.active().bytes(), kept.token.active().bytes());
+            assert_eq!(keys.vault.active().bytes(), kept.vault.active().bytes());
+        }
+        assert_eq!(fs::read_dir(shelf.folder.path()).unwrap().count(), 3, "no draft is left");
+    }
+
+    #[test]
+    fn a_burst_that_names_a_new_key_finds_it() {
+        let shelf = Shelf::new();
+        let (here, there) = (shelf.keys().unwrap(), shelf.keys().unwrap());
+        shelf.rotate(KeyKind::Token).unwrap();
+        shelf.clock.advance(NOTICE);
+        there.reload().unwrap();
+        let new = there.token.active().id().to_owned();
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    assert!(here.token.find(|key| key.id() == new).is_some());
+                });
+            }
+        });
+    }
+
+    #[test]
     fn a_new_key_opens_at_once_and_makes_a_little_later() {
         let shelf = Shelf::new();
         let keys = shelf.keys().unwrap();

@@ -22,7 +22,7 @@ pub use self::{
     paseto::Paseto,
     passkeys::{Asked, Assertion, Made, Passkeys, Rejected},
     passwords::{Hasher, Verdict},
-    pool::Full,
+    pool::Unhashed,
     ring::{Key, Ring},
     seal::Sealer,
     totp::{TOTP_SECRET_BYTES, Totp},

@@ -65,6 +65,8 @@ fn symmetric(key: &Key) -> Option<SymmetricKey<V4>> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
     use super::*;
 
     #[test]
@@ -79,5 +81,28 @@ mod tests {
         assert_eq!(rotated.open("access", &token).unwrap(), b"{}");
         assert!(ours.open("access", &format!("{token}A")).is_none());
         assert!(ours.open("access", &"v4.local.".repeat(1000)).is_none());
+    }
+
+    #[test]
+    fn a_token_that_names_another_key_of_the_ring_does_not_open() {
+        let ring = Ring::fixed(&[[2; 32], [1; 32]]);
+        let other = ring.active().id().to_owned();
+        let both = Paseto::new(ring, "here");
+        let token = Paseto::new(Ring::fixed(&[[1; 32]]), "here").issue("access", b"{}").unwrap();
+        assert!(both.open("access", &token).is_some());
+        let (sealed, _) = token.rsplit_once('.').unwrap();
+        let renamed = format!("{sealed}.{}", BASE64_URL_SAFE_NO_PAD.encode(other));
+        assert!(both.open("access", &renamed).is_none());
+    }
+
+    #[test]
+    fn a_token_has_1024_bytes_at_most() {
+        let ours = Paseto::new(Ring::fixed(&[[1; 32]]), "here");
+        let of_size = |bytes| {
+            let mut tokens = (1..1024).map(|size| ours.issue("access", &vec![b'x'; size]).unwrap());
+            tokens.find(|token| token.len() == bytes).unwrap()
+        };
+        assert!(ours.open("access", &of_size(1024)).is_some());
+        assert!(ours.open("access", &of_size(1025)).is_none());
     }
 }

@@ -2,6 +2,13 @@
 //!
 //! One hash takes about 25 ms of a core and 19 MiB. Left alone, a login storm would run hundreds at once on the blocking
 //! pool; here they go through [`Pool`].
+//!
+//! Unknown users cost what today's parameters cost. A stored hash that was cheaper is made up for, to within a few per
+//! cent: what a pass costs depends a little on the memory it goes over. One that was dearer takes longer, and tells until
+//! its owner signs in that the address is known: lower the parameters only if you must.
+//!
+//! Passwords and outputs are wiped once they were used, and so is what argon2 keeps itself. Its working memory is not:
+//! the next hash overwrites it, and wiping it would cost a tenth of a hash.
 
 use std::sync::Arc;
 
@@ -9,9 +16,10 @@ use argon2::{
     Algorithm, Argon2, Block, KeyId, Params, ParamsBuilder, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
+use secrecy::zeroize::Zeroizing;
 use subtle::ConstantTimeEq;
 
-use super::pool::{Full, Pool};
+use super::pool::{Pool, Unhashed};
 use crate::{
     config::PasswordsConfig,
     kernel::{Dice, Digest, Password, StoredHash},
@@ -19,6 +27,8 @@ use crate::{
 
 const OUTPUT_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
+/// The least memory that argon2 takes for one lane (RFC 9106, 3.1).
+const LEAST_KIB: u32 = 8;
 
 /// Bounds on parameters read from storage: a planted hash must not eat the machine.
 const MAX_STORED_MEMORY_KIB: u32 = 1024 * 1024;
@@ -73,7 +83,7 @@ impl Hasher {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             permits => permits,
         };
-        let pool = Pool::new(permits, dice.clone());
+        let pool = Pool::new(permits, params.block_count(), dice.clone());
         let mut hasher = Self { params, peppers: Arc::new(peppers), pool, dummy: StoredHash::from_phc(""), dice };
         hasher.dummy = hasher.unusable();
         hasher
@@ -87,20 +97,18 @@ impl Hasher {
     /// Hashes a password for storing.
     ///
     /// # Errors
-    /// [`Full`] when the queue is full or the caller's deadline cannot be met.
-    pub async fn hash(&self, password: &Password) -> Result<StoredHash, Full> {
+    /// [`Unhashed`] when the queue is full, the caller's deadline cannot be met, or argon2 fails.
+    pub async fn hash(&self, password: &Password) -> Result<StoredHash, Unhashed> {
         let salt: [u8; SALT_BYTES] = self.dice.bytes();
-        let params = self.params.clone();
-        let password = password.clone();
-        let output = self.run(params.clone(), salt.to_vec(), password).await?;
-        Ok(phc(&params, &salt, &output))
+        let output = self.run(self.params.clone(), salt.to_vec(), password.clone()).await?;
+        Ok(phc(&self.params, &salt, &output))
     }
 
     /// Compares a password with a stored hash, or with the dummy when there is none.
     ///
     /// # Errors
-    /// [`Full`] when the queue is full or the caller's deadline cannot be met.
-    pub async fn verify(&self, password: &Password, stored: Option<&StoredHash>) -> Result<Verdict, Full> {
+    /// [`Unhashed`] when the queue is full, the caller's deadline cannot be met, or argon2 fails.
+    pub async fn verify(&self, password: &Password, stored: Option<&StoredHash>) -> Result<Verdict, Unhashed> {
         // A hash whose pepper is gone matches nothing, and takes its time all the same.
         let known = stored.and_then(parse).filter(|(params, ..)| self.knows_pepper_of(params));
         let parsed = known.or_else(|| parse(&self.dummy));
@@ -114,23 +122,53 @@ impl Hasher {
         Ok(Verdict { matches, outdated: matches && !same(&params, &self.params) })
     }
 
-    async fn run(&self, params: Params, salt: Vec<u8>, password: Password) -> Result<[u8; OUTPUT_BYTES], Full> {
+    /// Hashes, at the cost of today's parameters at least.
+    async fn run(&self, params: Params, salt: Vec<u8>, password: Password) -> Result<Output32, Unhashed> {
         let peppers = Arc::clone(&self.peppers);
+        let missing = missing(&params, &self.params);
         let hashed = self.pool.run(move |memory| {
-            memory.resize(params.block_count(), Block::default());
-            let mut output = [0; OUTPUT_BYTES];
             let pepper = peppers.iter().find(|pepper| pepper.id.as_bytes() == params.keyid());
             let key = pepper.map(|pepper| pepper.key.as_slice()).unwrap_or_default();
-            Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params)?
-                .hash_password_into_with_memory(password.expose().as_bytes(), &salt, &mut output, memory)
-                .map(|()| output)
+            let mut output = Output32::default();
+            // The last one counts.
+            for params in missing.into_iter().chain([params]) {
+                // Not a block more: the pool keeps what is not larger than usual.
+                memory.reserve_exact(params.block_count().saturating_sub(memory.len()));
+                memory.resize(params.block_count(), Block::default());
+                Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params)?
+                    .hash_password_into_with_memory(
+                        password.expose().as_bytes(),
+                        &salt,
+                        &mut output[..],
+                        memory.as_mut_slice(),
+                    )?;
+            }
+            Ok(output)
         });
-        hashed.await?.map_err(|_| self.pool.full())
+        hashed.await?.map_err(|error: argon2::Error| {
+            tracing::error!(%error, "hashing a password failed");
+            Unhashed::Failed
+        })
     }
 
     fn knows_pepper_of(&self, params: &Params) -> bool {
         params.keyid().is_empty() || self.peppers.iter().any(|pepper| pepper.id.as_bytes() == params.keyid())
     }
+}
+
+/// What argon2 gives; wiped when dropped.
+type Output32 = Zeroizing<[u8; OUTPUT_BYTES]>;
+
+/// Parameters that cost together what `today`'s cost beyond the `stored` ones': a hash's cost is memory times passes.
+fn missing(stored: &Params, today: &Params) -> Vec<Params> {
+    let cost = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let missing = cost(today).saturating_sub(cost(stored));
+    let in_u32 = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let memory = u64::from(today.m_cost());
+    let whole = (today.m_cost(), in_u32(missing / memory));
+    let rest = (in_u32(missing % memory), 1);
+    let parts = [whole, rest].into_iter().filter(|(memory, passes)| *memory >= LEAST_KIB && *passes > 0);
+    parts.filter_map(|(memory, passes)| Params::new(memory, passes, 1, Some(OUTPUT_BYTES)).ok()).collect()
 }
 
 impl std::fmt::Debug for Hasher {
@@ -208,6 +246,26 @@ mod tests {
         // The same text in another Unicode form is the same password.
         let stored = hasher.hash(&Password::new("cafe\u{301} cafe\u{301}")).await.unwrap();
         assert!(hasher.verify(&Password::new("café café"), Some(&stored)).await.unwrap().matches);
+    }
+
+    #[test]
+    fn what_a_cheaper_hash_costs_less_is_made_up_for() {
+        let params = |memory, passes| Params::new(memory, passes, 1, None).unwrap();
+        let together = |stored, today| {
+            let parts = missing(&stored, &today);
+            parts.iter().map(|part| (part.m_cost(), part.t_cost())).collect::<Vec<_>>()
+        };
+        assert_eq!(together(params(19, 2), params(64, 3)), [(64, 2), (26, 1)]);
+        assert_eq!(together(params(64, 1), params(64, 3)), [(64, 2)]);
+        assert_eq!(together(params(60, 1), params(64, 1)), [], "less than argon2 can be asked for");
+        assert_eq!(together(params(64, 3), params(64, 3)), []);
+        assert_eq!(together(params(64, 3), params(19, 2)), [], "dearer ones cannot be made cheaper");
+    }
+
+    #[tokio::test]
+    async fn what_argon2_refuses_is_a_fault_and_no_crowd() {
+        let refused = hasher(32).run(hasher(32).params, Vec::new(), Password::new("a")).await;
+        assert_eq!(refused.err(), Some(Unhashed::Failed), "no salt");
     }
 
     #[tokio::test]

@@ -24,12 +24,16 @@ const QUEUE_PER_PERMIT: usize = 4;
 /// Callers that are refused come again after this many milliseconds, and up to twice as many more by chance.
 const RETRY_MS: u32 = 1000;
 
-/// Too many are waiting already, or too long for this caller.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("too many people are signing in at once; try again in a moment")]
-pub struct Full {
-    /// Differs from one refusal to the next, so that those who were refused together do not come back together.
-    pub retry_after: Duration,
+/// Why nothing was hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unhashed {
+    /// Too many are waiting already, or too long for this caller. The wait differs from one refusal to the next, so that
+    /// those who were refused together do not come back together.
+    #[error("too many people are signing in at once; try again in a moment")]
+    Full { retry_after: Duration },
+    /// A fault of ours, and in the log: to come again is in vain.
+    #[error("the password could not be hashed")]
+    Failed,
 }
 
 /// Cheap to clone; all clones are one.
@@ -37,6 +41,8 @@ pub struct Full {
 pub(super) struct Pool {
     permits: Arc<Semaphore>,
     size: usize,
+    /// Blocks of memory that a worker keeps for the next job.
+    keeps: usize,
     line: Arc<Line>,
     dice: Dice,
 }
@@ -52,9 +58,9 @@ struct Line {
 }
 
 impl Pool {
-    /// `size` jobs at once.
-    pub fn new(size: usize, dice: Dice) -> Self {
-        Self { permits: Arc::new(Semaphore::new(size)), size, line: Arc::default(), dice }
+    /// `size` jobs at once, each of which usually wants `keeps` blocks of memory.
+    pub fn new(size: usize, keeps: usize, dice: Dice) -> Self {
+        Self { permits: Arc::new(Semaphore::new(size)), size, keeps, line: Arc::default(), dice }
     }
 
     /// Runs `job` with working memory, when its turn comes.
@@ -62,36 +68,48 @@ impl Pool {
     /// The permit belongs to the job: a caller that goes away while it runs does not free it early.
     ///
     /// # Errors
-    /// [`Full`], at once, when the queue is full or would not be through before the caller's deadline.
+    /// [`Unhashed::Full`], at once, when the queue is full or would not be through before the caller's deadline;
+    /// [`Unhashed::Failed`] when the job panics.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
-    ) -> Result<T, Full> {
+    ) -> Result<T, Unhashed> {
         let permit = self.turn(deadline::within(PATIENCE)).await.ok_or_else(|| self.full())?;
         let running = Counted::up(&self.line, |line| &line.running, "backline_password_hashes_running");
-        let line = Arc::clone(&self.line);
+        let (line, keeps) = (Arc::clone(&self.line), self.keeps);
         let done = tokio::task::spawn_blocking(move || {
             let (_permit, _running) = (permit, running);
             let begun = Instant::now();
             let mut memory = line.memory.lock().pop().unwrap_or_default();
             let outcome = job(&mut memory);
-            line.memory.lock().push(memory);
+            // One hash with far dearer parameters must not hold its memory for ever.
+            if memory.capacity() <= keeps {
+                line.memory.lock().push(memory);
+            }
             line.learn(begun.elapsed());
             outcome
         });
-        done.await.map_err(|_| self.full())
+        done.await.map_err(|error| {
+            tracing::error!(%error, "hashing a password failed");
+            Unhashed::Failed
+        })
     }
 
     /// Waits for a permit, unless the work would not be done `by` then.
+    ///
+    /// Who need not wait is let in whatever the estimate says: only jobs that run can mend a wrong one.
     async fn turn(&self, by: Instant) -> Option<OwnedSemaphorePermit> {
+        if Instant::now() >= by {
+            return None;
+        }
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
         let ahead = self.line.waiting.load(Ordering::Acquire) + self.line.running.load(Ordering::Acquire);
         let typical = self.line.typical();
         let rounds = u32::try_from(ahead / self.size + 1).unwrap_or(u32::MAX);
         if Instant::now() + typical.saturating_mul(rounds) > by {
             return None;
-        }
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(permit);
         }
         let waiting = Counted::up(&self.line, |line| &line.waiting, "backline_password_hashes_waiting");
         if waiting.place > QUEUE_PER_PERMIT * self.size {
@@ -101,10 +119,10 @@ impl Pool {
         tokio::time::timeout_at(begin_by, Arc::clone(&self.permits).acquire_owned()).await.ok()?.ok()
     }
 
-    pub fn full(&self) -> Full {
+    fn full(&self) -> Unhashed {
         metrics::counter!("backline_password_hashes_refused_total").increment(1);
         let ms = RETRY_MS + self.dice.below(2 * RETRY_MS + 1);
-        Full { retry_after: Duration::from_millis(ms.into()) }
+        Unhashed::Full { retry_after: Duration::from_millis(ms.into()) }
     }
 }
 
@@ -113,10 +131,10 @@ impl Line {
         Duration::from_micros(self.typical_micros.load(Ordering::Relaxed))
     }
 
-    /// The average moves by an eighth: one slow job is no storm.
+    /// The average moves by an eighth: one slow job is no storm. A machine that stood still counts as slow, no more.
     fn learn(&self, took: Duration) {
         metrics::histogram!("backline_password_hash_seconds").record(took.as_secs_f64());
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let took = u64::try_from(took.min(PATIENCE).as_micros()).unwrap_or(u64::MAX);
         let known = self.typical_micros.load(Ordering::Relaxed);
         let next = if known == 0 { took } else { known - known / 8 + took / 8 };
         self.typical_micros.store(next, Ordering::Relaxed);
@@ -154,11 +172,11 @@ mod tests {
     use super::*;
 
     fn pool(size: usize) -> Pool {
-        Pool::new(size, Dice::seeded(1))
+        Pool::new(size, 8, Dice::seeded(1))
     }
 
     /// Starts a job that runs until the sender is dropped, and waits until it runs.
-    async fn occupy(pool: &Pool) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), Full>>) {
+    async fn occupy(pool: &Pool) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), Unhashed>>) {
         let (sender, receiver) = mpsc::channel::<()>();
         let (before, at) = (pool.line.running.load(Ordering::Acquire), pool.clone());
         let task = tokio::spawn(async move { at.run(move |_| receiver.recv().unwrap_or_default()).await });
@@ -168,7 +186,7 @@ mod tests {
         (sender, task)
     }
 
-    async fn queue(pool: &Pool, how_many: usize) -> Vec<tokio::task::JoinHandle<Result<(), Full>>> {
+    async fn queue(pool: &Pool, how_many: usize) -> Vec<tokio::task::JoinHandle<Result<(), Unhashed>>> {
         let tasks = (0..how_many).map(|_| {
             let at = pool.clone();
             tokio::spawn(async move { at.run(|_| ()).await })
@@ -188,7 +206,8 @@ mod tests {
         let begun = Instant::now();
         let mut waits = Vec::new();
         for _ in 0..20 {
-            waits.push(pool.run(|_| ()).await.unwrap_err().retry_after);
+            let Err(Unhashed::Full { retry_after }) = pool.run(|_| ()).await else { panic!("let in") };
+            waits.push(retry_after);
         }
         assert!(begun.elapsed() < Duration::from_secs(1), "nobody waited");
         assert!(waits.iter().all(|wait| (1000..=3000).contains(&wait.as_millis())), "{waits:?}");
@@ -208,16 +227,34 @@ mod tests {
         let pool = pool(1);
         pool.line.learn(Duration::from_millis(500));
         let in_time = |ms| deadline::until(Instant::now() + Duration::from_millis(ms), pool.run(|_| ()));
-        let begun = Instant::now();
-        assert!(in_time(200).await.is_err(), "one hash takes longer");
-        assert!(begun.elapsed() < Duration::from_millis(150));
-        in_time(900).await.unwrap();
-
-        pool.line.typical_micros.store(500_000, Ordering::Relaxed);
         let (release, running) = occupy(&pool).await;
+        let begun = Instant::now();
         assert!(in_time(900).await.is_err(), "the one before it takes its time as well");
+        assert!(begun.elapsed() < Duration::from_millis(150));
         drop(release);
         running.await.unwrap().unwrap();
+        in_time(900).await.unwrap();
+        assert!(in_time(0).await.is_err(), "nobody hears the answer any more");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_estimate_mends_itself() {
+        let pool = pool(1);
+        // The machine was asleep for an hour.
+        pool.line.learn(Duration::from_hours(1));
+        assert!(pool.line.typical() <= PATIENCE);
+        pool.line.typical_micros.store(u64::MAX / 2, Ordering::Relaxed);
+        for _ in 0..400 {
+            pool.run(|_| ()).await.unwrap();
+        }
+        assert!(pool.line.typical() < PATIENCE, "{:?}", pool.line.typical());
+        let (release, running) = occupy(&pool).await;
+        let waiting = queue(&pool, 1).await;
+        drop(release);
+        running.await.unwrap().unwrap();
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
     }
 
     #[tokio::test]
@@ -241,17 +278,19 @@ mod tests {
     #[tokio::test]
     async fn memory_is_used_again() {
         let pool = pool(2);
+        let kept = || pool.line.memory.lock().iter().map(Vec::len).collect::<Vec<_>>();
         for _ in 0..10 {
             pool.run(|memory| memory.resize(8, Block::default())).await.unwrap();
         }
-        let kept = pool.line.memory.lock();
-        assert_eq!(kept.iter().map(Vec::len).collect::<Vec<_>>(), [8]);
+        assert_eq!(kept(), [8]);
+        pool.run(|memory| memory.resize(1000, Block::default())).await.unwrap();
+        assert!(kept().is_empty(), "what one job needed beyond the usual is given back");
     }
 
     #[tokio::test]
     async fn a_job_that_panics_frees_its_place() {
         let pool = pool(1);
-        pool.run(|_| panic!("a fault of ours")).await.unwrap_err();
+        assert_eq!(pool.run(|_| panic!("a fault of ours")).await, Err::<(), _>(Unhashed::Failed));
         pool.run(|_| ()).await.unwrap();
         assert_eq!(pool.line.running.load(Ordering::Acquire), 0);
     }

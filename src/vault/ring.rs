@@ -80,7 +80,10 @@ struct Shared {
 struct Source {
     file: KeyFile,
     clock: Clock,
+    /// When the file was last looked at for a key that was missed.
     looked: Mutex<Option<Instant>>,
+    /// Held from reading to keeping: a slower reader must not put back what it read earlier.
+    reading: Mutex<()>,
 }
 
 struct Held {
@@ -116,7 +119,10 @@ impl Ring {
     pub fn open(file: KeyFile, clock: Clock) -> anyhow::Result<Self> {
         let (lines, stamp) = file.read()?;
         let held = RwLock::new(Arc::new(Held::new(&lines, clock.now(), stamp)));
-        Ok(Self(Arc::new(Shared { source: Some(Source { file, clock, looked: Mutex::default() }), held })))
+        Ok(Self(Arc::new(Shared {
+            source: Some(Source { file, clock, looked: Mutex::default(), reading: Mutex::default() }),
+            held,
+        })))
     }
 
     /// The key that makes.
@@ -139,7 +145,10 @@ impl Ring {
     /// The key that `fits`. If none does, the file is looked at again: another instance may have a newer one.
     pub fn find(&self, fits: impl Fn(&Key) -> bool) -> Option<Arc<Key>> {
         let among = |held: &Held| held.keys.iter().find(|key| fits(key)).cloned();
-        among(&self.held()).or_else(|| if self.look_again() { among(&self.held()) } else { None })
+        among(&self.held()).or_else(|| {
+            self.look_again();
+            among(&self.held())
+        })
     }
 
     /// Reads the file again, and picks the key that makes anew.
@@ -148,22 +157,26 @@ impl Ring {
     /// As [`Ring::open`]; the keys at hand then stay in use.
     pub fn reload(&self) -> anyhow::Result<()> {
         let Some(source) = &self.0.source else { return Ok(()) };
+        let _reading = source.reading.lock();
         let (lines, stamp) = source.file.read()?;
         *self.0.held.write() = Arc::new(Held::new(&lines, source.clock.now(), stamp));
         Ok(())
     }
 
-    /// Whether the file held something new.
-    fn look_again(&self) -> bool {
-        let Some(source) = &self.0.source else { return false };
-        {
-            let mut looked = source.looked.lock();
-            if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-                return false;
-            }
-            *looked = Some(Instant::now());
+    /// Takes up what is new in the file, if nobody looked just now. Whoever comes while another looks waits for it: a
+    /// whole burst names a new key at once.
+    fn look_again(&self) {
+        let Some(source) = &self.0.source else { return };
+        let mut looked = source.looked.lock();
+        if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return;
         }
-        source.file.stamp() != self.held().stamp && self.reload().is_ok()
+        if source.file.stamp() != self.held().stamp
+            && let Err(error) = self.reload()
+        {
+            tracing::warn!(error = format!("{error:#}"), "the keys at hand stay in use");
+        }
+        *looked = Some(Instant::now());
     }
 
     fn held(&self) -> Arc<Held> {

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, StatusCode};
 use pb::login_response::Outcome;
 use prost::Message;
 
-use crate::harness::{factors::Proof, raw::frame, *};
+use crate::harness::{raw::frame, *};
 
 const LOGIN: &str = "/backline.v1.SessionService/Login";
 const REFRESH: &str = "/backline.v1.SessionService/RefreshSession";
@@ -231,11 +231,11 @@ async fn signing_out_takes_the_cookie_away() {
 }
 
 #[tokio::test]
-async fn a_browser_that_gives_a_second_factor_gets_its_cookie_then() {
+async fn a_second_factor_brings_the_cookie_and_a_lost_reply_brings_it_again() {
     let world = World::start().await;
     let ana = world.account("ana").await;
     let (app, _) = ana.add_app(&world).await;
-    world.advance(std::time::Duration::from_mins(1));
+    world.advance(factors::STEP);
     let request = pb::LoginRequest {
         email: ana.email.clone(),
         password: PASSWORD.to_owned(),
@@ -245,19 +245,24 @@ async fn a_browser_that_gives_a_second_factor_gets_its_cookie_then() {
     let answer = call(&world, LOGIN, &[], &request).await;
     assert_eq!(cookie(&answer.headers), None, "nobody is signed in yet");
     let Some(Outcome::FactorRequired(required)) = reply::<pb::LoginResponse>(&answer).outcome else {
-        panic!("{answer:?}")
+        panic!("no factor was wanted: {answer:?}")
     };
     let request = pb::ContinueLoginRequest {
         flow_id: required.flow_id,
-        proof: Some(Proof::TotpCode(app.code(&world))),
-        ..Default::default()
+        proof: Some(factors::Proof::TotpCode(app.code(&world))),
+        request_id: request_id(1),
     };
-    let answer = call(&world, "/backline.v1.SessionService/ContinueLogin", &[], &request).await;
-    let first = cookie(&answer.headers).expect("a browser gets a cookie");
-    let signed_in = reply::<pb::ContinueLoginResponse>(&answer).signed_in.unwrap();
+    let path = "/backline.v1.SessionService/ContinueLogin";
+    let (first, again) = (call(&world, path, &[], &request).await, call(&world, path, &[], &request).await);
+    let cookie_line = cookie(&first.headers).expect("a browser gets a cookie");
+    assert_eq!(cookie(&again.headers).as_ref(), Some(&cookie_line));
+    assert!(again.header("set-cookie").unwrap().ends_with("; Max-Age=2592000"), "30 days: {again:?}");
+    let (first, again): (pb::ContinueLoginResponse, pb::ContinueLoginResponse) = (reply(&first), reply(&again));
+    assert_eq!(first, again);
+    let signed_in = again.signed_in.unwrap();
     assert_eq!(signed_in.session.unwrap().transport(), pb::SessionTransport::Cookie);
-    assert_eq!(signed_in.tokens.unwrap().refresh_token, "");
-    let answer = refresh(&world, &[("cookie", &first), CSRF]).await;
+    assert_eq!(signed_in.tokens.unwrap().refresh_token, "", "it is in the cookie alone");
+    let answer = refresh(&world, &[("cookie", &cookie_line), CSRF]).await;
     assert!(!reply::<pb::RefreshSessionResponse>(&answer).replayed);
     world.run_jobs().await;
 }

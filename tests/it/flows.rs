@@ -151,6 +151,7 @@ async fn ten_wrong_codes_lock_the_factor_and_never_the_account() {
     anyone.continue_login(&flow, Proof::TotpCode(app.code(&world))).await.unwrap();
     let factors = ana.factors().list_factors(pb::ListFactorsRequest {}).await;
     assert!(factors.is_err() || factors.unwrap().into_inner().factors[0].locked_until_time.is_none());
+    world.run_jobs().await;
 }
 
 #[tokio::test]
@@ -189,7 +190,7 @@ async fn a_flow_is_nobody_else_s_and_nothing_else() {
     assert_alike(&unknown, &anyone.continue_login(&registration, proof.clone()).await.err().unwrap());
 
     // Another client, by what it says of itself.
-    let request = pb::ContinueLoginRequest { flow_id: flow.clone(), proof: Some(proof.clone()) };
+    let request = pb::ContinueLoginRequest { flow_id: flow.clone(), proof: Some(proof.clone()), ..Default::default() };
     let path = "/backline.v1.SessionService/ContinueLogin";
     let headers = [("user-agent", "another-client/1.0")];
     let refused = world.grpc(path, &headers, frame(&request.encode_to_vec())).await.grpc();
@@ -298,8 +299,11 @@ async fn a_device_that_is_remembered_is_not_asked_for_thirty_days() {
     let world = World::start().await;
     let (ana, app) = guarded(&world).await;
     let Outcome::FactorRequired(required) = login_on(&world, &ana.email, "").await else { panic!("not asked") };
-    let request =
-        pb::ContinueLoginRequest { flow_id: required.flow_id, proof: Some(Proof::TotpCode(app.code(&world))) };
+    let request = pb::ContinueLoginRequest {
+        flow_id: required.flow_id,
+        proof: Some(Proof::TotpCode(app.code(&world))),
+        ..Default::default()
+    };
     let reply = world.anonymous().sessions().continue_login(request).await.unwrap().into_inner();
     let token = reply.signed_in.unwrap().device_token;
     assert!(!token.is_empty());
@@ -325,8 +329,11 @@ async fn a_change_of_factors_takes_the_trust_from_devices() {
     let world = World::start().await;
     let (ana, app) = guarded(&world).await;
     let Outcome::FactorRequired(required) = login_on(&world, &ana.email, "").await else { panic!("not asked") };
-    let request =
-        pb::ContinueLoginRequest { flow_id: required.flow_id, proof: Some(Proof::TotpCode(app.code(&world))) };
+    let request = pb::ContinueLoginRequest {
+        flow_id: required.flow_id,
+        proof: Some(Proof::TotpCode(app.code(&world))),
+        ..Default::default()
+    };
     let reply = world.anonymous().sessions().continue_login(request).await.unwrap().into_inner();
     let token = reply.signed_in.unwrap().device_token;
     assert!(matches!(login_on(&world, &ana.email, &token).await, Outcome::SignedIn(_)));
@@ -348,4 +355,5 @@ async fn wrong_codes_lock_no_password() {
     }
     // No challenge and no lock: the password was right each time.
     anyone.begin_login(&ana.email).await;
+    world.run_jobs().await;
 }

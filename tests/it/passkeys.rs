@@ -341,7 +341,46 @@ async fn the_password_s_lock_does_not_stop_a_passkey() {
     for _ in 0..12 {
         anyone.login(&ana.email, "not the password", "").await.unwrap_err();
     }
+    let locked = anyone.login(&ana.email, PASSWORD, "").await.unwrap_err();
+    assert_reason(&locked, Code::Unauthenticated, ErrorReason::InvalidCredentials);
     let login = begin_login(&anyone).await;
     answer(&anyone, &login.flow_id, device.sign(&login.passkey_options)).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_known_device_stays_the_same_one_with_a_passkey() {
+    let world = World::start().await;
+    let (ana, mut device) = with_passkey(&world, "ana").await;
+    let (_, mut device_of_bea) = with_passkey(&world, "bea").await;
+    let told = || world.letters_to(&ana.email).iter().filter(|letter| letter.subject.contains("new device")).count();
+    let sign_in = async |caller: &Actor, device: &mut Device, token: &str| {
+        let message = pb::BeginPasskeyLoginRequest {
+            device_name: "Laptop".into(),
+            remember_device: true,
+            device_token: token.to_owned(),
+            ..Default::default()
+        };
+        let begun = caller.factors().begin_passkey_login(message).await.unwrap().into_inner();
+        let proof = Some(Proof::PasskeyCredential(device.sign(&begun.passkey_options)));
+        let message = pb::ContinueLoginRequest { flow_id: begun.flow_id, proof, ..Default::default() };
+        caller.sessions().continue_login(message).await.unwrap().into_inner().signed_in.unwrap()
+    };
+    let first = sign_in(&world.anonymous(), &mut device, "").await;
+    assert!(!first.device_token.is_empty());
+    // From another network, where the owner would hear of a stranger.
+    let moved = guests::caller_from(&world, guests::address(0));
+    let second = sign_in(&moved, &mut device, &first.device_token).await;
+    assert_eq!((&second.device_id, second.device_token.as_str()), (&first.device_id, ""));
+    world.run_jobs().await;
+    assert_eq!(told(), 0);
+    let devices = ana.sessions().list_devices(pb::ListDevicesRequest::default()).await.unwrap().into_inner().devices;
+    assert_eq!(devices.len(), 1);
+
+    // It is nobody else's.
+    let other = sign_in(&moved, &mut device_of_bea, &first.device_token).await;
+    assert!(other.device_id != first.device_id && !other.device_token.is_empty());
+    let message = pb::BeginPasskeyLoginRequest { device_token: "t".repeat(257), ..Default::default() };
+    assert_eq!(violations(&moved.factors().begin_passkey_login(message).await.unwrap_err()), ["device_token"]);
     world.run_jobs().await;
 }

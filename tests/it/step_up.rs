@@ -53,17 +53,20 @@ async fn only_the_strongest_serves_whoever_has_more() {
     let mut device = Device::new();
     ana.add_passkey(&mut device).await;
     world.advance(10 * MINUTE);
-    assert_stale(act(&ana).await, "passkey,totp");
-    let refused = ana.step_up(password(PASSWORD)).await.unwrap_err();
-    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::StepUpRequired);
-    assert_stale(act(&ana).await, "passkey,totp");
+    assert_stale(act(&ana).await, "passkey");
+    for weaker in [Proof::Password(PASSWORD.into()), Proof::TotpCode(app.code(&world))] {
+        assert_stale(ana.step_up(Some(weaker)).await.map(drop), "passkey");
+    }
+    assert_stale(act(&ana).await, "passkey");
+    // Nor does a sign-in that was checked by less.
+    let anyone = world.anonymous();
+    let flow = anyone.begin_login(&ana.email).await.flow_id;
+    let phone = anyone.continue_login(&flow, factors::Proof::TotpCode(app.code(&world))).await.unwrap();
+    assert_stale(act(&phone).await, "passkey");
+    phone.refresh().await.unwrap();
+    assert_stale(act(&phone).await, "passkey");
 
-    ana.step_up(Some(Proof::TotpCode(app.code(&world)))).await.unwrap();
-    act(&ana).await.unwrap();
-    let again = ana.step_up(Some(Proof::TotpCode(app.code(&world)))).await.unwrap_err();
-    assert_reason(&again, Code::Unauthenticated, ErrorReason::InvalidCredentials);
-
-    world.advance(10 * MINUTE);
+    // The way out for whoever has lost the strongest.
     ana.step_up(Some(Proof::RecoveryCode(done.recovery_codes[3].clone()))).await.unwrap();
     act(&ana).await.unwrap();
     ana.step_up(Some(Proof::RecoveryCode(done.recovery_codes[3].clone()))).await.unwrap_err();
@@ -71,13 +74,49 @@ async fn only_the_strongest_serves_whoever_has_more() {
     world.advance(14 * MINUTE);
     ana.refresh().await.unwrap();
     let required = ana.ask_to_step_up().await;
-    assert_eq!(required.methods, ["passkey", "totp", "recovery_code"]);
+    assert_eq!(required.methods, ["passkey", "recovery_code"]);
     let answer = Proof::PasskeyCredential(device.sign(&required.passkey_options));
     ana.step_up(Some(answer.clone())).await.unwrap();
     act(&ana).await.unwrap();
     // The challenge is spent.
     let refused = ana.step_up(Some(answer)).await.unwrap_err();
     assert_reason(&refused, Code::InvalidArgument, ErrorReason::TokenInvalidOrExpired);
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_code_serves_once_whoever_has_an_app_alone() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let (app, _) = ana.add_app(&world).await;
+    world.advance(10 * MINUTE);
+    assert_stale(act(&ana).await, "totp");
+    assert_stale(ana.step_up(password(PASSWORD)).await.map(drop), "totp");
+    assert_eq!(ana.ask_to_step_up().await.methods, ["totp", "recovery_code"]);
+    ana.step_up(Some(Proof::TotpCode(app.code(&world)))).await.unwrap();
+    act(&ana).await.unwrap();
+    let again = ana.step_up(Some(Proof::TotpCode(app.code(&world)))).await.unwrap_err();
+    assert_reason(&again, Code::Unauthenticated, ErrorReason::InvalidCredentials);
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_weaker_factor_that_is_added_takes_no_freshness() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    ana.add_passkey(&mut Device::new()).await;
+    world.advance(9 * MINUTE);
+    let (app, _) = ana.add_app(&world).await;
+    act(&ana).await.unwrap();
+    world.advance(MINUTE);
+    assert_stale(act(&ana).await, "passkey");
+
+    // A stronger one is what counts from then on.
+    let bea = world.account("bea").await;
+    bea.add_app(&world).await;
+    bea.add_passkey(&mut Device::new()).await;
+    act(&bea).await.unwrap();
+    assert_stale(ana.step_up(Some(Proof::TotpCode(app.code(&world)))).await.map(drop), "passkey");
     world.run_jobs().await;
 }
 

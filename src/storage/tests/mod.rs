@@ -63,7 +63,7 @@ async fn person(app: &App, email: &str) -> Caller {
     account::Entity::insert(row).exec_without_returning(&app.db.write_one()).await.unwrap();
     let facts = Facts::none();
     let session = SessionId::new(now, &app.dice);
-    let proof = Proof { authenticated_at: now, second_factor_at: None, factor_kinds: FactorKinds::NONE, now };
+    let proof = Proof { authenticated_at: now, factor_kinds: FactorKinds::NONE, ..Proof::never(now) };
     Caller { account, session, roles: Roles::LISTENER, must_enroll: false, proof, impersonator: None, key: None, facts }
 }
 

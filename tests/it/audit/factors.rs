@@ -39,11 +39,12 @@ pub(super) async fn walk_factors(walk: &mut Walk<'_>) {
     let begun_login =
         walk.done(&nobody, pb::BeginPasskeyLoginRequest::default(), calls!(factors.begin_passkey_login)).await;
     let proof = pb::continue_login_request::Proof::PasskeyCredential(device.sign(&begun_login.passkey_options));
-    let request = pb::ContinueLoginRequest { flow_id: begun_login.flow_id, proof: Some(proof) };
+    let request = pb::ContinueLoginRequest { flow_id: begun_login.flow_id, proof: Some(proof), ..Default::default() };
     walk.done(&nobody, request, calls!(sessions.continue_login)).await;
     world.advance(Duration::from_mins(1));
-    let proof = pb::step_up_request::Proof::TotpCode(app.code(world));
-    let request = pb::StepUpRequest { proof: Some(proof) };
+    let options = eva.ask_to_step_up().await.passkey_options;
+    let proof = pb::step_up_request::Proof::PasskeyCredential(device.sign(&options));
+    let request = pb::StepUpRequest { proof: Some(proof), ..Default::default() };
     walk.done(&eva, request, calls!(sessions.step_up)).await;
 
     walk.act(&eva, pb::RegenerateRecoveryCodesRequest::default(), calls!(factors.regenerate_recovery_codes)).await;

@@ -164,14 +164,15 @@ impl Actor {
 
     /// `ContinueLogin`: the same person signed in.
     pub async fn continue_login(&self, flow_id: &str, proof: Proof) -> Result<Self, Status> {
-        let request = pb::ContinueLoginRequest { flow_id: flow_id.to_owned(), proof: Some(proof) };
+        let request =
+            pb::ContinueLoginRequest { flow_id: flow_id.to_owned(), proof: Some(proof), ..Default::default() };
         let reply = self.sessions().continue_login(request).await?.into_inner();
         Ok(self.signed_in(reply.signed_in.unwrap()))
     }
 
     /// `StepUp`; goes on with the new access token, if there is one.
     pub async fn step_up(&self, proof: Option<step_up_request::Proof>) -> Result<pb::StepUpResponse, Status> {
-        let reply = self.sessions().step_up(pb::StepUpRequest { proof }).await?.into_inner();
+        let reply = self.sessions().step_up(pb::StepUpRequest { proof, ..Default::default() }).await?.into_inner();
         if let Some(step_up_response::Outcome::SteppedUp(done)) = &reply.outcome {
             self.keep_access_token(&done.access_token);
         }

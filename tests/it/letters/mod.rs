@@ -69,6 +69,7 @@ fn all(name: &str) -> Vec<Kind> {
         Kind::EmailChanged { new_address: Some(text()), undo: Some(link()) },
         Kind::NewDevice { device_name: text(), network: text(), at: text(), undo: link() },
         Kind::LoginLocked { until_reset: false, unlock: Some(link()) },
+        Kind::FactorLocked { off: false },
         Kind::FactorAdded { factor: text(), undo: link() },
         Kind::FactorRemoved { factor: text(), undo: link() },
         Kind::ExportReady,

@@ -201,6 +201,31 @@ fn wrong_passwords_are_told_once_and_the_pause_can_be_ended() {
 }
 
 #[test]
+fn guesses_at_codes_are_told() {
+    assert_snapshot!(written(&Kind::FactorLocked { off: false }), @r#"
+    Codes of your authenticator app are paused
+
+    Someone gave wrong codes for your authenticator app too many times. Its
+    codes are now refused for 15 minutes. A passkey or a recovery code still
+    works.
+
+    If it was not you, choose a new password now: whoever got as far as the
+    code knows your password, reads your mail, or holds one of your devices.
+
+    You get this letter because it concerns the safety of your Backline
+    account. We send such letters to everybody; they cannot be switched off.
+    ----
+    <h1 style="font-size:22px;line-height:1.3">Codes of your authenticator app are paused</h1>
+    <p>Someone gave wrong codes for your authenticator app too many times. Its codes are now refused for 15 minutes. A passkey or a recovery code still works.</p>
+    <p>If it was not you, choose a new password now: whoever got as far as the code knows your password, reads your mail, or holds one of your devices.</p>
+
+    <p class="why" style="margin-top:32px;font-size:14px;color:#555555">You get this letter because it concerns the safety of your Backline account. We send such letters to everybody; they cannot be switched off.</p>
+    "#);
+    let hard = written(&Kind::FactorLocked { off: true });
+    assert!(hard.contains("until you sign in with a passkey or a") && !hard.contains("15 minutes"), "{hard}");
+}
+
+#[test]
 fn factors_that_come_and_go_are_told() {
     let factor = || "The passkey Phone".to_owned();
     assert_snapshot!(written(&Kind::FactorAdded { factor: factor(), undo: UNDO.into() }), @r#"

@@ -49,8 +49,8 @@ pub(super) async fn factors(meter: &mut Meter<'_>, world: &World, person: &Actor
     let proof = pb::continue_login_request::Proof::TotpCode(app.code(world));
     meter.of("SessionService/ContinueLogin", anyone.continue_login(&flow, proof)).await;
     world.advance(Duration::from_mins(1));
-    let proof = pb::step_up_request::Proof::TotpCode(app.code(world));
-    person.ask_to_step_up().await;
+    let options = person.ask_to_step_up().await.passkey_options;
+    let proof = pb::step_up_request::Proof::PasskeyCredential(device.sign(&options));
     meter.of("SessionService/StepUp", person.step_up(Some(proof))).await;
 
     let renew = pb::RegenerateRecoveryCodesRequest::default();
