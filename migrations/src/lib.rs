@@ -38,6 +38,7 @@ mod m20261124_000009_audit_chain;
 mod m20261124_000010_privacy;
 mod m20261124_000011_account_lists;
 mod m20261124_000012_api_key;
+mod m20261124_000017_full_text_forgets;
 mod rebuild;
 mod run;
 
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_privacy::Migration),
             Box::new(m20261124_000011_account_lists::Migration),
             Box::new(m20261124_000012_api_key::Migration),
+            Box::new(m20261124_000017_full_text_forgets::Migration),
         ]
     }
 }
