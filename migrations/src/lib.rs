@@ -39,6 +39,7 @@ mod m20261124_000010_privacy;
 mod m20261124_000011_account_lists;
 mod m20261124_000012_api_key;
 mod m20261124_000017_full_text_forgets;
+mod m20261124_000018_ends_of_accounts;
 mod rebuild;
 mod run;
 
@@ -79,6 +80,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_account_lists::Migration),
             Box::new(m20261124_000012_api_key::Migration),
             Box::new(m20261124_000017_full_text_forgets::Migration),
+            Box::new(m20261124_000018_ends_of_accounts::Migration),
         ]
     }
 }

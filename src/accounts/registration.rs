@@ -91,6 +91,7 @@ pub async fn register(
         resends: Set(0),
         created_at: Set(now),
         updated_at: Set(now),
+        account_id: Set(None),
     };
     store::insert_registration(&tx, row).await?;
     notifications::post(&tx, app, &format!("register/{id}"), &new.email, &letter(app, &proof, kind)).await?;

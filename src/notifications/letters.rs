@@ -14,7 +14,7 @@ use crate::{
     entity::letter::{ActiveModel, Column, Entity, Model, State},
     kernel::{
         Digest, EmailAddress, Timestamp,
-        ids::{Id, LetterId},
+        ids::{AccountId, Id, LetterId},
     },
     mail::Letter,
 };
@@ -29,6 +29,32 @@ const LOCALE: &str = "en";
 /// # Errors
 /// When the database fails, and with it the whole transaction.
 pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter: &Letter) -> Result<(), DbErr> {
+    write(tx, app, None, key, to, letter).await
+}
+
+/// As [`post`], to a mailbox that is not the account's: exports and erasure find the letter by the account.
+///
+/// # Errors
+/// As [`post`].
+pub async fn post_about(
+    tx: &WriteTx,
+    app: &App,
+    account: AccountId,
+    key: &str,
+    to: &EmailAddress,
+    letter: &Letter,
+) -> Result<(), DbErr> {
+    write(tx, app, Some(account), key, to, letter).await
+}
+
+async fn write(
+    tx: &WriteTx,
+    app: &App,
+    account: Option<AccountId>,
+    key: &str,
+    to: &EmailAddress,
+    letter: &Letter,
+) -> Result<(), DbErr> {
     let now = app.clock.now();
     let id = LetterId::new(now, &app.dice);
     let rendered = app
@@ -44,12 +70,27 @@ pub async fn post(tx: &WriteTx, app: &App, key: &str, to: &EmailAddress, letter:
         state: Set(State::Queued),
         created_at: Set(now),
         sent_at: Set(None),
+        account_id: Set(account),
     };
     let once = OnConflict::column(Column::IdempotencyKey).do_nothing().to_owned();
     if Entity::insert(row).on_conflict(once).exec_without_returning(tx).await? == 0 {
         return Ok(());
     }
     app.queue.enqueue(tx, &SendLetter { letter: id }).await
+}
+
+/// Notes whose the letters to a mailbox are that the account leaves, in the transaction that changes its address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_letters(tx: &WriteTx, app: &App, account: AccountId, former: &EmailAddress) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::AccountId, Expr::value(account))
+        .filter(Column::RecipientMac.eq(recipient_mac(app, former)))
+        .filter(Column::AccountId.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
 }
 
 /// Whose a letter is, without its address: what exports and erasure go by.

@@ -14,5 +14,5 @@ mod letters;
 
 pub use self::{
     jobs::SendLetter,
-    letters::{post, recipient_mac},
+    letters::{keep_letters, post, post_about, recipient_mac},
 };
