@@ -24,7 +24,7 @@ use crate::{
     },
     limits::{self, Asked},
     mail::Letter,
-    notifications,
+    notifications, privacy,
     rpc::once::Record,
     sessions::{self, Which},
 };
@@ -101,7 +101,7 @@ async fn ask(
     let proof = Proof::throw(app);
     let letter = letter(proof.link(app, "email"), proof.spaced_code());
     store::insert_proof(tx, proofs::row(app, &proof, purpose, change.id, Some(change.account_id), LINK_LIFE)).await?;
-    notifications::post(tx, app, &format!("{purpose}/{}", change.id), to, &letter).await
+    notifications::post_about(tx, app, change.account_id, &format!("{purpose}/{}", change.id), to, &letter).await
 }
 
 /// Confirms a change for the mailbox whose proof is shown; `owner` is who must own it, when that is known.
@@ -155,7 +155,7 @@ async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model) -> Result<
     sessions::end(tx, app, account.id, Which::AllBut(change.session_id), EndCause::EmailChanged, now).await?;
     store::update_all_void(tx, account.id, now).await?;
     tell(tx, app, change, &account).await?;
-    Ok(())
+    Ok(privacy::note_former_address(tx, app, account.id, &account.email).await?)
 }
 
 /// Only the old mailbox can take the change back: the new one may be an intruder's.

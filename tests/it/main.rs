@@ -19,6 +19,7 @@ mod cli;
 mod contract;
 mod cookies;
 mod crash;
+mod deletion;
 mod devices;
 mod erasure;
 mod factor_resets;
