@@ -101,9 +101,10 @@ pub async fn register(
         resends: Set(0),
         created_at: Set(now),
         updated_at: Set(now),
+        account_id: Set(None),
     };
     store::insert_registration(&tx, row).await?;
-    let reader = Reader { email: &new.email, locale: &new.locale };
+    let reader = Reader { account: None, email: &new.email, locale: &new.locale };
     notifications::post(&tx, app, &format!("register/{id}"), reader, &letter(app, &proof, kind)).await?;
     let event = audit::Event::new(Principal::Anonymous, "user_registration_started", "registration", id);
     audit::write(&tx, app, Some(facts), event).await?;

@@ -114,7 +114,8 @@ pub async fn suspend(
         tx.rollback().await?;
         return Err(Error::Changed);
     }
-    let suspended = if seen.status == Status::Suspended && seen.suspended_until == new.until {
+    let is_shut_out = seen.status == Status::Suspended || seen.barred_at.is_some();
+    let suspended = if is_shut_out && seen.suspended_until == new.until {
         Suspended { account: seen, ended: 0 }
     } else {
         shut_out(&tx, app, caller, id, &new).await?
@@ -132,8 +133,10 @@ async fn shut_out(
     new: &Suspension,
 ) -> Result<Suspended, Error> {
     let now = app.clock.now();
-    let changed = accounts::update_care(tx, id, Care::Suspended(new.until), now).await?;
-    let account = changed.ok_or_else(|| refuse_deleted("SuspendAccount"))?;
+    let account = match accounts::update_care(tx, id, Care::Suspended(new.until), now).await? {
+        Some(account) => account,
+        None => privacy::bar(tx, id, new.until, now).await?.ok_or_else(|| refuse_deleted("SuspendAccount"))?,
+    };
     let ended = sessions::end(tx, app, id, Which::All, EndCause::Suspended, now).await?.len();
     let event = audit::Event::new(Principal::Account(caller.account), "authn_account_suspended", "account", id)
         .because(&new.reason)

@@ -61,7 +61,7 @@ impl AdminService for AdminRpc {
         let message = request.get_ref();
         let new = wire::new_roles(message)?;
         let id = account_id(&message.account_id)?;
-        let once = self.app.repeats.of(Some(&caller), message, wire::with_roles)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::with_roles)?.about(id);
         once.run(&self.app.db, domain::set_roles(&self.app, &caller, id, new, &once)).await
     }
 
@@ -70,7 +70,7 @@ impl AdminService for AdminRpc {
         let message = request.get_ref();
         let new = wire::new_tier(message)?;
         let id = account_id(&message.account_id)?;
-        let once = self.app.repeats.of(Some(&caller), message, wire::with_tier)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::with_tier)?.about(id);
         once.run(&self.app.db, care::set_tier(&self.app, &caller, id, new, &once)).await
     }
 
@@ -79,7 +79,7 @@ impl AdminService for AdminRpc {
         let message = request.get_ref();
         let new = wire::suspension(message, self.app.clock.now())?;
         let id = account_id(&message.account_id)?;
-        let once = self.app.repeats.of(Some(&caller), message, wire::suspended)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::suspended)?.about(id);
         once.run(&self.app.db, care::suspend(&self.app, &caller, id, new, &once)).await
     }
 
@@ -91,7 +91,7 @@ impl AdminService for AdminRpc {
         let message = request.get_ref();
         let reason = wire::reason(&message.reason)?;
         let id = account_id(&message.account_id)?;
-        let once = self.app.repeats.of(Some(&caller), message, wire::reinstated)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::reinstated)?.about(id);
         once.run(&self.app.db, care::reinstate(&self.app, &caller, id, &reason, &once)).await
     }
 

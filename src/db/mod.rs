@@ -125,6 +125,22 @@ impl Db {
         self.reader.ping().await
     }
 
+    /// Writes SQLite's log into the file and empties it, so that what was deleted stands in neither. `false` if a reader
+    /// was in the way for the time that a writer would wait. PostgreSQL sees to its log by itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn empty_log(&self) -> Result<bool, DbErr> {
+        if !self.is_sqlite() {
+            return Ok(true);
+        }
+        self.statements.count();
+        let checkpoint = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+        let told = self.writer.query_one_raw(checkpoint).await?;
+        let busy: Option<i64> = told.map(|row| row.try_get("", "busy")).transpose()?;
+        Ok(busy == Some(0))
+    }
+
     /// The connection for migrations, which alone may change the schema.
     pub fn for_migrations(&self) -> &DatabaseConnection {
         &self.writer

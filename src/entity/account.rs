@@ -46,6 +46,8 @@ pub struct Model {
     pub deleted_at: Option<Timestamp>,
     /// When a deleted account will be erased; until then its owner may come back.
     pub purge_at: Option<Timestamp>,
+    /// When staff suspended a deleted account: whoever takes the deletion back finds it suspended.
+    pub barred_at: Option<Timestamp>,
 }
 
 super::prints_only_its_id!(Model);
@@ -117,6 +119,7 @@ impl Model {
             suspended_until: None,
             deleted_at: None,
             purge_at: None,
+            barred_at: None,
         }
     }
 

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::kernel::{Digest, Timestamp, ids::LetterId};
+use crate::kernel::{
+    Digest, Timestamp,
+    ids::{AccountId, LetterId},
+};
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "letter")]
@@ -21,6 +24,8 @@ pub struct Model {
     pub state: State,
     pub created_at: Timestamp,
     pub sent_at: Option<Timestamp>,
+    /// The account it is about, where its mailbox is not, or no longer, the account's.
+    pub account_id: Option<AccountId>,
 }
 
 super::prints_only_its_id!(Model);

@@ -4,7 +4,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::kernel::{Digest, EmailAddress, StoredHash, Timestamp, ids::RegistrationId};
+use crate::kernel::{
+    Digest, EmailAddress, StoredHash, Timestamp,
+    ids::{AccountId, RegistrationId},
+};
 
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "registration")]
@@ -40,6 +43,8 @@ pub struct Model {
     pub resends: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// The account that has left this address since, for exports and erasure.
+    pub account_id: Option<AccountId>,
 }
 
 super::prints_only_its_id!(Model);

@@ -12,7 +12,7 @@ pub struct Model {
     /// Digest of caller, method and request id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub scope: Digest,
-    /// Who called, for erasure; `None` for whoever was not signed in.
+    /// Who called, or whom the reply to staff tells of: for erasure. `None` for whoever was not signed in.
     pub account_id: Option<AccountId>,
     /// Digest of the request; the same id with another payload is a mistake of the client's.
     pub payload_digest: Digest,

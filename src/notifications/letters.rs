@@ -18,7 +18,7 @@ use crate::{
     },
     kernel::{
         Digest, EmailAddress, Timestamp,
-        ids::{Id, LetterId},
+        ids::{AccountId, Id, LetterId},
     },
     mail::Letter,
 };
@@ -26,19 +26,21 @@ use crate::{
 /// Whose mailbox a letter goes to, and the language they chose (BCP 47).
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
+    /// Whose account it is about: exports and erasure find the letter by it, whatever becomes of the mailbox.
+    pub account: Option<AccountId>,
     pub email: &'a EmailAddress,
     pub locale: &'a str,
 }
 
 impl<'a> From<&'a account::Model> for Reader<'a> {
     fn from(account: &'a account::Model) -> Self {
-        Self { email: &account.email, locale: &account.locale }
+        Self { account: Some(account.id), email: &account.email, locale: &account.locale }
     }
 }
 
 impl<'a> From<&'a registration::Model> for Reader<'a> {
     fn from(registration: &'a registration::Model) -> Self {
-        Self { email: &registration.email, locale: &registration.locale }
+        Self { account: None, email: &registration.email, locale: &registration.locale }
     }
 }
 
@@ -55,7 +57,7 @@ pub async fn post<'a>(
     to: impl Into<Reader<'a>> + Send,
     letter: &Letter,
 ) -> Result<(), DbErr> {
-    let Reader { email, locale } = to.into();
+    let Reader { account, email, locale } = to.into();
     let now = app.clock.now();
     let id = LetterId::new(now, &app.dice);
     let rendered = app
@@ -71,12 +73,27 @@ pub async fn post<'a>(
         state: Set(State::Queued),
         created_at: Set(now),
         sent_at: Set(None),
+        account_id: Set(account),
     };
     let once = OnConflict::column(Column::IdempotencyKey).do_nothing().to_owned();
     if Entity::insert(row).on_conflict(once).exec_without_returning(tx).await? == 0 {
         return Ok(());
     }
     app.queue.enqueue(tx, &SendLetter { letter: id }).await
+}
+
+/// Notes whose the letters to a mailbox are that the account leaves, in the transaction that changes its address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_letters(tx: &WriteTx, app: &App, account: AccountId, former: &EmailAddress) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::AccountId, Expr::value(account))
+        .filter(Column::RecipientMac.eq(recipient_mac(app, former)))
+        .filter(Column::AccountId.is_null())
+        .exec(tx)
+        .await
+        .map(drop)
 }
 
 /// Whose a letter is, without its address: what exports and erasure go by.

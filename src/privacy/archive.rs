@@ -1,10 +1,12 @@
 //! A ZIP that grows piece by piece in a file of its own, with bounded memory.
+//!
+//! The file has no name, so that nothing is left of it however the process ends.
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Seek},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use bytes::Bytes;
@@ -23,23 +25,25 @@ enum Piece {
     Data(Bytes),
 }
 
-/// The ZIP being written. The file goes when this is dropped.
+/// The ZIP being written. The file goes with the last handle of it.
 pub struct Archive {
-    pieces: Option<mpsc::Sender<Piece>>,
-    writing: Option<JoinHandle<io::Result<()>>>,
-    path: PathBuf,
+    pieces: mpsc::Sender<Piece>,
+    writing: JoinHandle<io::Result<File>>,
 }
 
 impl Archive {
-    /// Begins a ZIP at `path`, over what an interrupted run left there.
-    pub fn begin(path: PathBuf) -> io::Result<Self> {
+    /// Begins a ZIP in a file that is called `path` for a moment only.
+    pub fn begin(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        // One that was killed in that moment left an empty file.
+        remove(path)?;
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        remove(path)?;
         let (pieces, received) = mpsc::channel(AHEAD);
         let writing = tokio::task::spawn_blocking(move || write(file, received));
-        Ok(Self { pieces: Some(pieces), writing: Some(writing), path })
+        Ok(Self { pieces, writing })
     }
 
     /// Begins a file in the ZIP; what is added next goes into it.
@@ -52,32 +56,24 @@ impl Archive {
     }
 
     async fn send(&mut self, piece: Piece) -> io::Result<()> {
-        let sent = match &self.pieces {
-            Some(pieces) => pieces.send(piece).await.is_ok(),
-            None => false,
-        };
-        if sent { Ok(()) } else { Err(io::Error::other("the writer of the archive has stopped")) }
+        self.pieces.send(piece).await.map_err(|_| io::Error::other("the writer of the archive has stopped"))
     }
 
-    /// Ends the ZIP; the file may be read then.
-    pub async fn finish(&mut self) -> io::Result<&Path> {
-        drop(self.pieces.take());
-        if let Some(writing) = self.writing.take() {
-            writing.await.map_err(io::Error::other)??;
-        }
-        Ok(&self.path)
+    /// Ends the ZIP, and gives the file to be read from its beginning.
+    pub async fn finish(self) -> io::Result<File> {
+        drop(self.pieces);
+        self.writing.await.map_err(io::Error::other)?
     }
 }
 
-impl Drop for Archive {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "the draft of an export was left on the disk");
-        }
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
-fn write(file: File, mut pieces: mpsc::Receiver<Piece>) -> io::Result<()> {
+fn write(file: File, mut pieces: mpsc::Receiver<Piece>) -> io::Result<File> {
     let mut zip = ZipWriter::new(io::BufWriter::new(file));
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
@@ -86,8 +82,35 @@ fn write(file: File, mut pieces: mpsc::Receiver<Piece>) -> io::Result<()> {
                 let options = SimpleFileOptions::default().compression_method(method).large_file(true);
                 zip.start_file(name, options)?;
             }
-            Piece::Data(data) => zip.write_all(&data)?,
+            Piece::Data(data) => io::Write::write_all(&mut zip, &data)?,
         }
     }
-    zip.finish()?.flush()
+    let mut file = zip.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_draft_has_no_name_at_any_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("exports").join("draft.zip");
+        fs::create_dir(folder.path().join("exports")).unwrap();
+        fs::write(&path, "left by an earlier run").unwrap();
+        let names = || fs::read_dir(folder.path().join("exports")).unwrap().count();
+
+        let mut archive = Archive::begin(&path).unwrap();
+        assert_eq!(names(), 0);
+        archive.file("a.txt", true).await.unwrap();
+        archive.add("words").await.unwrap();
+        let mut zip = zip::ZipArchive::new(archive.finish().await.unwrap()).unwrap();
+        let mut text = String::new();
+        zip.by_index(0).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), names()), ("words", 0));
+    }
 }

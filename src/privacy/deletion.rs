@@ -2,13 +2,13 @@
 
 use sea_orm::DbErr;
 
-use super::{Error, store};
+use super::{Error, ends};
 use crate::{
     accounts::{self, Change, DELETION_GRACE, count_other_admins},
     app::App,
     audit,
     db::WriteTx,
-    entity::session::EndCause,
+    entity::{account, session::EndCause},
     kernel::{Caller, Facts, Principal, Role, Timestamp, ids::AccountId},
     mail::Letter,
     notifications,
@@ -25,12 +25,19 @@ pub async fn delete(
 ) -> Result<Timestamp, Error> {
     let now = app.clock.now();
     let purge_at = now + DELETION_GRACE;
+    // The row knows the roles. The caller's are without those of staff as long as a second factor is missing.
+    let looked = accounts::find(&app.db, caller.account).await?.ok_or(Error::Changed)?;
     let tx = app.db.begin_write().await?;
-    if caller.roles.has(Role::Admin) && count_other_admins(&tx, caller.account).await? == 0 {
+    // Administrators are held first and together: two who leave at once wait for one another here.
+    if looked.roles.has(Role::Admin) && count_other_admins(&tx, caller.account).await? == 0 {
         tx.rollback().await?;
         return Err(Error::LastAdmin);
     }
-    let account = store::update_closed(&tx, caller.account, purge_at, now).await?.ok_or(Error::Changed)?;
+    let account = ends::update_closed_by_owner(&tx, caller.account, purge_at, now).await?.ok_or(Error::Changed)?;
+    if account.roles.has(Role::Admin) && !looked.roles.has(Role::Admin) {
+        tx.rollback().await?;
+        return Err(Error::Changed);
+    }
     sessions::end(&tx, app, account.id, Which::All, EndCause::Deleted, now).await?;
     let undo = accounts::undo_link(&tx, app, account.id, &Change::DeletionStarted).await?;
     let letter = Letter::DeletionStarted { purge_date: date(purge_at), undo };
@@ -61,8 +68,8 @@ pub async fn cancel(app: &App, facts: &Facts, token: &str, once: &impl Record<()
     Ok(())
 }
 
-/// Opens a deleted account again, in the caller's transaction: for the link of a letter, and for staff. `false` if it is
-/// not deleted, or its time is over.
+/// Opens a deleted account again, in the caller's transaction: for the links of letters. `false` if it is not deleted, or
+/// its time is over. One that staff suspended meanwhile comes back suspended.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,12 +80,26 @@ pub async fn cancel_deletion(
     by: Principal,
     facts: Option<&Facts>,
 ) -> Result<bool, DbErr> {
-    let Some(account) = store::update_reopened(tx, account, app.clock.now()).await? else { return Ok(false) };
+    let Some(account) = ends::update_reopened(tx, account, app.clock.now()).await? else { return Ok(false) };
     let occasion = format!("deletion_cancelled/{}/{}", account.id, account.row_version);
     notifications::post(tx, app, &occasion, &account, &Letter::DeletionCancelled).await?;
     let event = audit::Event::new(by, "user_deletion_cancelled", "account", account.id);
     audit::write(tx, app, facts, event).await?;
     Ok(true)
+}
+
+/// Suspends an account that waits to be erased, in the transaction of the staff who do so: it stays closed, and is
+/// suspended once its owner takes the deletion back. `None` if it does not wait.
+///
+/// # Errors
+/// When the database fails.
+pub async fn bar(
+    tx: &WriteTx,
+    id: AccountId,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<account::Model>, DbErr> {
+    ends::update_barred(tx, id, until, now).await
 }
 
 /// A day as every reader of English understands it: `2026-03-15`.

@@ -13,7 +13,7 @@ use super::{
     archive::Archive,
     error::MAX_EXPORTS,
     jobs::BuildExport,
-    register::{Export, Holding, REGISTER},
+    register::{Export, Holding, REGISTER, Shown},
     rows::{self, Person},
     store,
 };
@@ -113,18 +113,19 @@ pub async fn download(app: &App, caller: &Caller, id: ExportId, offset: u64) -> 
 
 /// Gathers a pending export, stores it and tells its owner.
 pub async fn build(app: &App, id: ExportId) -> Result<(), Error> {
-    let Some(export) = store::find_pending(&app.db, id).await? else { return Ok(()) };
+    let pending = store::find(&app.db, id).await?.filter(|export| export.state == State::Pending);
+    let Some(export) = pending else { return discard(app, id).await };
     let Some(account) = accounts::find(&app.db, export.account_id).await? else { return Ok(()) };
     let person = Person {
         recipient: notifications::recipient_mac(app, &account.email),
         identifier: sessions::identifier_mac(app, &account.email),
         account,
     };
-    let mut archive = Archive::begin(draft(app, id)).map_err(Error::Archive)?;
+    let mut archive = Archive::begin(&draft(app, id)).map_err(Error::Archive)?;
     gather(app, &person, &mut archive).await?;
     let file = archive.finish().await.map_err(Error::Archive)?;
     let key = ObjectKey::export(id);
-    let (size_bytes, sha256) = keep(app, File::open(file).await.map_err(Error::Archive)?, &key).await?;
+    let (size_bytes, sha256) = keep(app, File::from_std(file), &key).await?;
 
     let now = app.clock.now();
     let made = store::Finished {
@@ -136,18 +137,28 @@ pub async fn build(app: &App, id: ExportId) -> Result<(), Error> {
     };
     let tx = app.db.begin_write().await?;
     if !store::update_ready(&tx, id, made).await? {
-        // The person was erased meanwhile, or another run was faster with the same bytes.
         tx.rollback().await?;
-        if store::find_of(&app.db, export.account_id, id).await?.is_none() {
-            app.objects.delete(&key).await?;
-        }
-        return Ok(());
+        return discard(app, id).await;
     }
     notifications::post(&tx, app, &format!("export_ready/{id}"), &person.account, &Letter::ExportReady).await?;
     let event = audit::Event::new(Principal::System, "data_export_ready", "data_export", id).about(export.account_id);
     audit::write(&tx, app, None, event).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Deletes what was written for an export that nobody waits for any more: the person was erased meanwhile, or it was
+/// given up. A ready one stays: another run was faster.
+async fn discard(app: &App, id: ExportId) -> Result<(), Error> {
+    let found = store::find(&app.db, id).await?;
+    if found.is_none_or(|export| export.state != State::Ready) { delete(app, id).await } else { Ok(()) }
+}
+
+/// Deletes an export's ZIP, and what a killed run left of it.
+pub async fn delete(app: &App, id: ExportId) -> Result<(), Error> {
+    let key = ObjectKey::export(id);
+    app.objects.delete(&key).await?;
+    Ok(app.objects.delete_drafts(&key).await?)
 }
 
 fn draft(app: &App, id: ExportId) -> PathBuf {
@@ -158,9 +169,9 @@ async fn gather(app: &App, person: &Person, archive: &mut Archive) -> Result<(),
     archive.file("README.txt", true).await.map_err(Error::Archive)?;
     archive.add(README).await.map_err(Error::Archive)?;
     for holding in REGISTER {
-        if let Export::As { file, hidden, paged_by } = holding.export {
-            archive.file(file, true).await.map_err(Error::Archive)?;
-            add_rows(app, person, holding, (hidden, paged_by), archive).await?;
+        if let Export::As(shown) = holding.export {
+            archive.file(shown.file, true).await.map_err(Error::Archive)?;
+            add_rows(app, person, holding, &shown, archive).await?;
         }
     }
     archive.file("audit.json", true).await.map_err(Error::Archive)?;
@@ -199,13 +210,13 @@ async fn add_rows(
     app: &App,
     person: &Person,
     holding: &Holding,
-    (hidden, paged_by): (&[&str], Option<&'static str>),
+    shown: &Shown,
     archive: &mut Archive,
 ) -> Result<(), Error> {
     let mut array = Array::begin(archive).await?;
     let mut after = None;
     loop {
-        let (rows, last) = rows::page(&app.db, person, holding, hidden, paged_by, after).await?;
+        let (rows, last) = rows::page(&app.db, person, holding, shown, after).await?;
         array.add(&rows).await?;
         match last {
             Some(last) => after = Some(last),
@@ -313,14 +324,16 @@ pub async fn sweep(app: &App) -> Result<(), Error> {
     loop {
         let overdue = store::list_overdue(&app.db, now, 100).await?;
         for export in &overdue {
-            app.objects.delete(&ObjectKey::export(export.id)).await?;
+            delete(app, export.id).await?;
             store::update_expired(&app.db, export.id).await?;
         }
         if overdue.is_empty() {
             break;
         }
     }
-    store::update_failed(&app.db, now - GIVEN_UP_AFTER, now).await?;
+    for export in store::update_failed(&app.db, now - GIVEN_UP_AFTER, now).await? {
+        delete(app, export.id).await?;
+    }
     Ok(())
 }
 

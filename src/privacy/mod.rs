@@ -8,12 +8,18 @@
 //! - a deleted account signs in nowhere and waits 14 days, in which the letter's link brings it back whole;
 //! - an erasure may be killed anywhere and goes on where it stopped; at its end the person's key is destroyed, what is
 //!   sealed under it is unreadable in every copy, and a receipt that names no one says how much was erased;
+//! - ended sessions stay without a word of the person until they are swept, because access tokens are refused by them;
 //! - works that were published keep their facts and files, withdrawn, under the artist's name; everything else goes.
+//!
+//! What replies to other people's calls tell of an erased person (a reviewer's, a fellow member's) is kept for repeats for
+//! 24 hours, sealed under the vault's key; those to staff who care for the account go with it.
 //!
 //! On the wire it is a part of `AccountService`, which [`crate::security`] puts together from here.
 
+mod addresses;
 mod archive;
 mod deletion;
+mod ends;
 mod erasure;
 mod error;
 mod export;
@@ -26,7 +32,8 @@ mod wire;
 mod works;
 
 pub use self::{
-    deletion::cancel_deletion,
+    addresses::note_former_address,
+    deletion::{bar, cancel_deletion},
     erasure::erase,
     error::Error,
     jobs::{BuildExport, EraseAccount, EraseDue, SweepExports},

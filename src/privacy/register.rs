@@ -7,12 +7,22 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Holding {
     pub table: &'static str,
-    /// How a row is a person's. By the first of these an export finds it, by any of them an erasure.
+    /// How a row is a person's, by any of these.
     pub whose: &'static [Whose],
     /// Further columns that hold an account's id and nothing more; they keep it when the account is a tombstone.
     pub mentions: &'static [&'static str],
     pub export: Export,
     pub erasure: Erasure,
+    /// What an export leaves out of a row that is somebody else's as well.
+    pub others: Option<Others>,
+}
+
+/// Values of another person in a row that is this person's.
+#[derive(Clone, Copy, Debug)]
+pub struct Others {
+    /// The column with the account that it is about. Nothing is left out where that is the person's own, or null.
+    pub account: &'static str,
+    pub hidden: &'static [&'static str],
 }
 
 /// How a row is found to be a person's.
@@ -33,13 +43,23 @@ pub enum Whose {
 /// What an export shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Export {
-    /// Rows as JSON objects in this file, without some columns: secrets, and what is of others. Read in pages by a
-    /// column that orders a person's rows without ties; at once, up to 10,000, where there is none.
-    As { file: &'static str, hidden: &'static [&'static str], paged_by: Option<&'static str> },
+    /// Rows as JSON objects in a file.
+    As(Shown),
     /// By code of its own, for the reason given.
     Apart(&'static str),
     /// Nothing, for the reason given.
     Nothing(&'static str),
+}
+
+/// How rows are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    pub file: &'static str,
+    /// Columns that are left out: secrets, and what is of others.
+    pub hidden: &'static [&'static str],
+    /// They are read in pages by this column, which orders a person's rows without ties; at once, up to 10,000, where
+    /// there is none.
+    pub paged_by: Option<&'static str>,
 }
 
 /// What an erasure does.
@@ -57,15 +77,15 @@ use Erasure::{Apart, Delete, Keep};
 use Whose::{Account, Address, Identifier, Recipient, Row};
 
 const fn shown(file: &'static str, hidden: &'static [&'static str], paged_by: &'static str) -> Export {
-    Export::As { file, hidden, paged_by: Some(paged_by) }
+    Export::As(Shown { file, hidden, paged_by: Some(paged_by) })
 }
 
 const fn shown_at_once(file: &'static str, hidden: &'static [&'static str]) -> Export {
-    Export::As { file, hidden, paged_by: None }
+    Export::As(Shown { file, hidden, paged_by: None })
 }
 
 const fn holds(table: &'static str, whose: &'static [Whose], export: Export, erasure: Erasure) -> Holding {
-    Holding { table, whose, mentions: &[], export, erasure }
+    Holding { table, whose, mentions: &[], export, erasure, others: None }
 }
 
 const fn nothing(table: &'static str, why: &'static str) -> Holding {
@@ -75,6 +95,10 @@ const fn nothing(table: &'static str, why: &'static str) -> Holding {
 impl Holding {
     const fn mentioning(self, mentions: &'static [&'static str]) -> Self {
         Self { mentions, ..self }
+    }
+
+    const fn without(self, hidden: &'static [&'static str], account: &'static str) -> Self {
+        Self { others: Some(Others { account, hidden }), ..self }
     }
 }
 
@@ -107,9 +131,10 @@ pub const REGISTER: &[Holding] = &[
         "session",
         &[Account("account_id")],
         shown("sessions.json", &["refresh_sha256", "previous_sha256", "successor_sealed", "impersonator_id"], "id"),
-        Delete,
+        Apart("ended ones stay, blanked, until they are swept: tokens that are still alive are refused by them"),
     )
-    .mentioning(&["impersonator_id"]),
+    .mentioning(&["impersonator_id"])
+    .without(&["user_agent", "address", "address_prefix"], "impersonator_id"),
     holds(
         "login_attempt",
         &[Account("account_id"), Identifier("identifier_mac")],
@@ -124,11 +149,17 @@ pub const REGISTER: &[Holding] = &[
     ),
     holds(
         "registration",
-        &[Address("email")],
+        &[Address("email"), Account("account_id")],
         shown("registrations.json", &["password_hash", "link_sha256", "code_mac"], "id"),
         Delete,
     ),
-    holds("letter", &[Recipient("recipient_mac")], shown("letters.json", &["sealed", "recipient_mac"], "id"), Delete),
+    // The kind of a letter to an address that was proposed would tell whether that is somebody's.
+    holds(
+        "letter",
+        &[Recipient("recipient_mac"), Account("account_id")],
+        shown("letters.json", &["sealed", "recipient_mac", "kind"], "id"),
+        Delete,
+    ),
     holds(
         "request_record",
         &[Account("account_id")],
@@ -157,7 +188,8 @@ pub const REGISTER: &[Holding] = &[
         shown("submissions.json", &["reviewer_id", "decided_by", "priority"], "id"),
         Apart(BY_WORKS),
     )
-    .mentioning(&["reviewer_id", "decided_by"]),
+    .mentioning(&["reviewer_id", "decided_by"])
+    .without(&["submitter_id", "note"], "submitter_id"),
     holds("track", &[Row("artist_id", "artist")], shown("tracks.json", &[], "id"), Apart(BY_WORKS)),
     holds("artist_member", &[Account("account_id")], shown("memberships.json", &[], "artist_id"), Delete),
     holds("artist", &[Account("owner_id")], shown("artists.json", &[], "id"), Apart(BY_WORKS)),
@@ -186,6 +218,7 @@ pub const REGISTER: &[Holding] = &[
         mentions: &["actor_id", "person_id", "subject_id"],
         export: Export::Apart("audit.json has the rows about the person, opened"),
         erasure: Keep("the chain must hold; what is personal in it is shredded with the person's key"),
+        others: None,
     },
     Holding {
         table: "audit_event_unchained",
@@ -193,6 +226,7 @@ pub const REGISTER: &[Holding] = &[
         mentions: &["actor_id", "subject_id"],
         export: Export::Nothing("empty once the server has started"),
         erasure: Keep("empty once the server has started"),
+        others: None,
     },
     Holding {
         table: "subject_key",
@@ -200,6 +234,7 @@ pub const REGISTER: &[Holding] = &[
         mentions: &["subject_id"],
         export: Export::Nothing("a key tells nothing of a person"),
         erasure: Apart("the key is destroyed last; the row says that it was"),
+        others: None,
     },
     Holding {
         table: "erasure_receipt",
@@ -207,6 +242,7 @@ pub const REGISTER: &[Holding] = &[
         mentions: &["account_id"],
         export: Export::Nothing("there is none before an erasure"),
         erasure: Keep("it is what proves the erasure, and names no one"),
+        others: None,
     },
     nothing("audit_head", "one row about the trail"),
     nothing("stored_blob", "contents, shared by all who own them; goes with the last owner"),

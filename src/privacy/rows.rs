@@ -7,7 +7,7 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::register::{Holding, REGISTER, Whose};
+use super::register::{Holding, Others, REGISTER, Shown, Whose};
 use crate::{
     db::WriteTx,
     entity::account,
@@ -35,7 +35,11 @@ pub struct Person {
     pub identifier: Digest,
 }
 
-/// The condition by which a row is this person's.
+/// The condition by which a row is this person's: by any of what the register names.
+fn is_theirs(person: &Person, holding: &Holding) -> Option<Expr> {
+    holding.whose.iter().map(|whose| is_of(person, *whose)).reduce(ExprTrait::or)
+}
+
 fn is_of(person: &Person, whose: Whose) -> Expr {
     match whose {
         Whose::Account(column) => Expr::col(column).eq(person.account.id),
@@ -48,12 +52,8 @@ fn is_of(person: &Person, whose: Whose) -> Expr {
 
 /// The ids of a person's rows of another table.
 fn ids_of(person: &Person, table: &'static str) -> SelectStatement {
-    let mut ids = Query::select().expr(Expr::col("id")).from(table).to_owned();
-    let whose = REGISTER.iter().find(|holding| holding.table == table).and_then(|holding| holding.whose.first());
-    if let Some(whose) = whose {
-        ids.and_where(is_of(person, *whose));
-    }
-    ids
+    let theirs = REGISTER.iter().find(|holding| holding.table == table).and_then(|holding| is_theirs(person, holding));
+    Query::select().expr(Expr::col("id")).from(table).and_where(theirs.unwrap_or_else(|| Expr::value(false))).to_owned()
 }
 
 /// A page of a person's rows, and what the next page goes on after.
@@ -61,13 +61,12 @@ pub async fn page(
     db: &impl ConnectionTrait,
     person: &Person,
     holding: &Holding,
-    hidden: &[&str],
-    paged_by: Option<&'static str>,
+    how: &Shown,
     after: Option<Uuid>,
 ) -> Result<(Vec<Value>, Option<Uuid>), DbErr> {
-    let Some(whose) = holding.whose.first() else { return Ok((Vec::new(), None)) };
-    let mut select = Query::select().column(Asterisk).from(holding.table).and_where(is_of(person, *whose)).to_owned();
-    match paged_by {
+    let Some(theirs) = is_theirs(person, holding) else { return Ok((Vec::new(), None)) };
+    let mut select = Query::select().column(Asterisk).from(holding.table).and_where(theirs).to_owned();
+    match how.paged_by {
         Some(key) => {
             let after = after.unwrap_or_else(Uuid::nil);
             select.and_where(Expr::col(key).gt(after)).order_by(key, Order::Asc).limit(PAGE)
@@ -76,11 +75,11 @@ pub async fn page(
     };
     let rows = db.query_all(&select).await?;
     let full = u64::try_from(rows.len()).is_ok_and(|count| count == PAGE);
-    let last = match (paged_by, rows.last()) {
+    let last = match (how.paged_by, rows.last()) {
         (Some(key), Some(row)) if full => Some(row.try_get::<Uuid>("", key)?),
         _ => None,
     };
-    Ok((rows.iter().map(|row| shown(holding.table, row, hidden)).collect(), last))
+    Ok((rows.iter().map(|row| shown(person, holding, how, row)).collect(), last))
 }
 
 /// Deletes a person's rows. Returns how many.
@@ -94,15 +93,25 @@ pub async fn delete(tx: &WriteTx, person: &Person, holding: &Holding) -> Result<
 }
 
 /// A row as a person reads it: ids as they are written elsewhere, moments in RFC 3339.
-fn shown(table: &str, row: &QueryResult, hidden: &[&str]) -> Value {
+fn shown(person: &Person, holding: &Holding, how: &Shown, row: &QueryResult) -> Value {
+    let of_others = holding.others.filter(|others| is_somebody_else_s(person, others, row));
+    let of_others = of_others.map_or(&[][..], |others| others.hidden);
     let mut object = Map::new();
     for column in row.column_names() {
-        if !hidden.contains(&column.as_str()) {
-            let value = value(table, row, &column);
+        if !how.hidden.contains(&column.as_str()) && !of_others.contains(&column.as_str()) {
+            let value = value(holding.table, row, &column);
             object.insert(column, value);
         }
     }
     Value::Object(object)
+}
+
+/// Whether the row is about another account. One that cannot be read is taken for another.
+fn is_somebody_else_s(person: &Person, others: &Others, row: &QueryResult) -> bool {
+    match row.try_get::<Option<Uuid>>("", others.account) {
+        Ok(account) => account.is_some_and(|account| account != Uuid::from(person.account.id)),
+        Err(_) => true,
+    }
 }
 
 /// A column's value. Neither database says what a column means, so each kind is tried; every column is of one.

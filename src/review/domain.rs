@@ -132,7 +132,7 @@ pub(super) async fn write_letter(
     let note = if decision == "published" { None } else { submission.decision_note.clone() };
     let letter = Letter::SubmissionDecided { title: about.title.clone(), decision, note: note.unwrap_or_default() };
     let occasion = format!("submission_decided/{}/{}", submission.id, submission.sequence);
-    let reader = Reader { email: &about.email, locale: &about.locale };
+    let reader = Reader { account: Some(submission.submitter_id), email: &about.email, locale: &about.locale };
     notifications::post(tx, app, &occasion, reader, &letter).await
 }
 

@@ -97,6 +97,17 @@ pub struct Once<'a, T, R> {
     outcome: PhantomData<fn(&T) -> R>,
 }
 
+impl<T, R> Once<'_, T, R> {
+    /// The reply tells of this person and not of the caller: the record goes when the person is erased.
+    #[must_use]
+    pub fn about(mut self, person: AccountId) -> Self {
+        if let Some(scope) = &mut self.scope {
+            scope.account = Some(person);
+        }
+        self
+    }
+}
+
 impl<T: Sync, R: Message + Default> Once<'_, T, R> {
     /// Runs `act`, unless it ran before: then its first reply is given again.
     ///

@@ -25,6 +25,7 @@ use crate::{
     limits::{self, Asked},
     mail::Letter,
     notifications::{self, Reader},
+    privacy,
     rpc::once::Record,
     sessions::{self, Which},
 };
@@ -76,7 +77,7 @@ pub async fn start(
         new_address: Some(change.new_email.expose().to_owned()),
     })
     .await?;
-    let new_mailbox = Reader { email: &change.new_email, locale: &account.locale };
+    let new_mailbox = Reader { account: Some(account.id), email: &change.new_email, locale: &account.locale };
     ask(&tx, app, &change, new_mailbox, Purpose::ChangeEmailNew, |link, code| {
         if taken {
             Letter::AddressKnown { sign_in: app.config.sign_in_url() }
@@ -162,7 +163,7 @@ async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model, account: &
     // What others guessed at the new address, before it was this account's, speaks against nobody.
     sessions::password_reset(tx, app, account.id).await?;
     tell(tx, app, change, account).await?;
-    Ok(())
+    Ok(privacy::note_former_address(tx, app, account.id, &account.email).await?)
 }
 
 /// Only the old mailbox can take the change back: the new one may be an intruder's.
@@ -173,6 +174,6 @@ async fn tell(tx: &WriteTx, app: &App, change: &email_change::Model, before: &ac
     let to_old = Letter::EmailChanged { new_address, undo: Some(undo) };
     notifications::post(tx, app, &format!("email_changed/old/{}", change.id), before, &to_old).await?;
     let to_new = Letter::EmailChanged { new_address: None, undo: None };
-    let new_mailbox = Reader { email: &change.new_email, locale: &before.locale };
+    let new_mailbox = Reader { account: Some(before.id), email: &change.new_email, locale: &before.locale };
     notifications::post(tx, app, &format!("email_changed/new/{}", change.id), new_mailbox, &to_new).await
 }

@@ -102,6 +102,7 @@ async fn bring_back_address(tx: &WriteTx, app: &App, mended: &mut Mended, former
     if !changed {
         return Err(Error::Changed);
     }
+    privacy::note_former_address(tx, app, mended.account.id, &mended.account.email).await?;
     mended.account.email = former;
     mended.mailbox_is_theirs = true;
     Ok(())

@@ -21,6 +21,7 @@ mod cli;
 mod contract;
 mod cookies;
 mod crash;
+mod deletion;
 mod devices;
 mod erasure;
 mod factor_guessing;

@@ -4,12 +4,10 @@
 
 use std::{fmt::Debug, net::Ipv4Addr};
 
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpSocket;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::Channel;
 
 use crate::harness::{
-    audio, closed,
+    audio, closed, guests,
     recording::Recording,
     rows,
     stages::{received, submitted, track},
@@ -23,13 +21,7 @@ const HOME: Ipv4Addr = Ipv4Addr::new(127, 77, 66, 55);
 
 /// A connection from [`HOME`].
 fn from_home(world: &World) -> Channel {
-    let server = world.server().address;
-    let connect = tower::service_fn(move |_: Uri| async move {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((HOME, 0).into())?;
-        Ok::<_, std::io::Error>(TokioIo::new(socket.connect(server).await?))
-    });
-    Endpoint::from_static("http://backline.test").connect_with_connector_lazy(connect)
+    guests::channel_from(world, HOME, "canary-client/1")
 }
 
 /// What must not be read anywhere: the secrets of one walk.

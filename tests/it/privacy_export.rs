@@ -2,14 +2,27 @@
 
 use std::{collections::BTreeMap, io::Read, time::Duration};
 
-use backline::privacy::register::{Export, REGISTER, Whose};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use backline::{
+    entity::{artist_member::MemberRole, job},
+    jobs::Job,
+    kernel::ids::{ExportId, Id},
+    objects::ObjectKey,
+    privacy::{
+        BuildExport, EraseAccount,
+        register::{Export, REGISTER, Shown, Whose},
+    },
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, Statement};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{
-    audio,
-    stages::{submitted, track},
-    *,
+use crate::{
+    deletion::{cancel, delete},
+    harness::{
+        audio,
+        stages::{submitted, track},
+        *,
+    },
+    security,
 };
 
 async fn start(actor: &Actor) -> Result<pb::DataExport, Status> {
@@ -71,7 +84,7 @@ async fn an_export_has_everything_and_nothing_of_others() {
 
     let files = unzipped(bytes);
     for holding in REGISTER {
-        if let Export::As { file, .. } = holding.export {
+        if let Export::As(Shown { file, .. }) = holding.export {
             let rows: Vec<serde_json::Value> = serde_json::from_slice(&files[file]).unwrap();
             let expected = [
                 "account",
@@ -128,7 +141,9 @@ async fn an_export_is_its_owner_s_and_for_seven_days() {
             assert_reason(&refused.unwrap_err(), Code::NotFound, ErrorReason::ResourceNotFound);
         }
     }
-    for offset in [-1, 100_000_000] {
+    let size = read(&ana, &export.export_id).await.unwrap().size_bytes;
+    assert!(download(&ana, &export.export_id, size).await.unwrap().0.is_empty());
+    for offset in [-1, size + 1] {
         let refused = download(&ana, &export.export_id, offset).await.unwrap_err();
         assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
         assert_eq!(violations(&refused), ["offset"]);
@@ -170,6 +185,133 @@ async fn exports_are_three_a_day_and_repeats_are_one() {
     let malformed = pb::StartDataExportRequest { request_id: "one".into() };
     let refused = ana.accounts().start_data_export(malformed).await.unwrap_err();
     assert_reason(&refused, Code::InvalidArgument, ErrorReason::FieldInvalid);
+}
+
+async fn copy(world: &World, actor: &Actor) -> BTreeMap<String, Vec<u8>> {
+    let export = start(actor).await.unwrap();
+    world.run_jobs().await;
+    unzipped(download(actor, &export.export_id, 0).await.unwrap().0)
+}
+
+fn rows_of(files: &BTreeMap<String, Vec<u8>>, file: &str) -> Vec<serde_json::Value> {
+    serde_json::from_slice(&files[file]).unwrap()
+}
+
+#[tokio::test]
+async fn a_member_s_export_has_their_own_words_and_the_owner_s_does_not() {
+    let studio = Studio::open().await;
+    let (world, eva) = (&studio.world, &studio.eva);
+    studio.let_in(eva, MemberRole::Manager).await;
+    let track = studio.ana.new_track(studio.track("Night Bus")).await.unwrap();
+    let request = pb::CreateSubmissionRequest {
+        track_id: track.track_id,
+        note: "Eva would like a quick answer".into(),
+        ..Default::default()
+    };
+    eva.submissions().create_submission(request).await.unwrap();
+
+    let own = rows_of(&copy(world, eva).await, "submissions.json");
+    assert_eq!((own.len(), own[0]["note"].as_str()), (1, Some("Eva would like a quick answer")));
+    assert_eq!(own[0]["submitter_id"], eva.account_id());
+    let of_owner = rows_of(&copy(world, &studio.ana).await, "submissions.json");
+    assert_eq!((of_owner.len(), of_owner[0].get("note"), of_owner[0].get("submitter_id")), (1, None, None));
+}
+
+#[tokio::test]
+async fn an_export_has_what_came_to_former_addresses_and_before_there_was_an_account() {
+    let world = World::start().await;
+    world.login("ana@example.org", PASSWORD).await.err().unwrap();
+    let ana = world.account("ana").await;
+    let mut before = rows_of(&copy(&world, &ana).await, "letters.json").len();
+    security::move_to(&world, &ana, "moved@example.org").await;
+    let ana = world.login("moved@example.org", PASSWORD).await.unwrap();
+    before += 4;
+    let files = copy(&world, &ana).await;
+    assert!(rows_of(&files, "letters.json").len() >= before, "to the old mailbox, and two to each about the change");
+    assert_eq!(rows_of(&files, "registrations.json")[0]["email"], "ana@example.org");
+    let tries = rows_of(&files, "sign_in_attempts.json");
+    assert!(tries.iter().any(|row| row["result"] == "unknown_account"), "{tries:?}");
+}
+
+#[tokio::test]
+async fn an_export_does_not_tell_where_staff_looked_from() {
+    let world = World::start().await;
+    let (ana, root) = (world.account("ana").await, world.admin("root").await);
+    let request = pb::StartImpersonationRequest {
+        account_id: ana.account_id().into(),
+        reason: "They see no tracks".into(),
+        ..Default::default()
+    };
+    root.admin().start_impersonation(request).await.unwrap();
+    let sessions = rows_of(&copy(&world, &ana).await, "sessions.json");
+    assert_eq!(sessions.len(), 2);
+    let with_address = sessions.iter().filter(|row| row.get("address").is_some() && row.get("user_agent").is_some());
+    assert_eq!(with_address.count(), 1, "{sessions:?}");
+}
+
+#[tokio::test]
+async fn of_two_exports_asked_for_at_once_one_begins() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let (one, other) = tokio::join!(start(&ana), start(&ana));
+    let refused: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_reason(&refused[0], Code::AlreadyExists, ErrorReason::DataExportExists);
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn an_export_that_came_to_nothing_says_so_and_leaves_nothing() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let export = start(&ana).await.unwrap();
+    // Its job is lost, and two days later it is given up.
+    let its_job = job::Column::Kind.eq(BuildExport::NAME);
+    job::Entity::delete_many().filter(its_job).exec(&world.db().await).await.unwrap();
+    world.advance(Duration::from_hours(49));
+    world.run_jobs().await;
+    let ana = world.login(&ana.email, PASSWORD).await.unwrap();
+    let failed = read(&ana, &export.export_id).await.unwrap();
+    assert_eq!((failed.state(), failed.size_bytes), (pb::DataExportState::Failed, 0));
+    let refused = download(&ana, &export.export_id, 0).await.unwrap_err();
+    assert_eq!(fact(&refused, "state").as_deref(), Some("FAILED"));
+
+    // A run that was killed after the last byte, and begins again too late.
+    let (app, id) = (world.app(), ExportId::parse(&export.export_id).unwrap());
+    app.objects.put(&ObjectKey::export(id), b"everything".to_vec().into()).await.unwrap();
+    BuildExport { export: id }.run(app).await.unwrap();
+    assert!(app.objects.read(&ObjectKey::export(id), 0..1).await.is_err(), "the file is gone");
+    start(&ana).await.unwrap();
+    world.run_jobs().await;
+}
+
+#[tokio::test]
+async fn an_export_goes_on_while_the_account_waits_and_ends_with_it() {
+    let world = World::start().await;
+    let (ana, eva) = (world.account("ana").await, world.account("eva").await);
+    let export = start(&ana).await.unwrap();
+    delete(&ana, "").await.unwrap();
+    world.run_jobs().await;
+    let letters = world.letters_to(&ana.email);
+    let letter = letters.iter().find(|letter| letter.text.contains("/undo?token=")).unwrap();
+    cancel(&world, letter.token()).await.unwrap();
+    let ana = world.login(&ana.email, PASSWORD).await.unwrap();
+    assert_eq!(read(&ana, &export.export_id).await.unwrap().state(), pb::DataExportState::Ready);
+
+    // One is gathered while its owner is erased.
+    let export = start(&eva).await.unwrap();
+    let root = world.admin("root").await;
+    let request =
+        pb::EraseAccountRequest { account_id: eva.account_id().into(), reason: "By law".into(), ..Default::default() };
+    root.admin().erase_account(request).await.unwrap();
+    let (app, id) = (world.app(), ExportId::parse(&export.export_id).unwrap());
+    let gathering = BuildExport { export: id };
+    let erasure = EraseAccount { account: eva.account_id().parse().unwrap() };
+    for outcome in <[_; 2]>::from(tokio::join!(gathering.run(app), erasure.run(app))) {
+        outcome.unwrap();
+    }
+    assert!(app.objects.read(&ObjectKey::export(id), 0..1).await.is_err(), "no copy is left");
+    world.run_jobs().await;
 }
 
 /// Columns that hold an account's id, by the schema's own word or by their names.

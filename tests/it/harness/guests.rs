@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 use tonic::{
     Status,
-    transport::{Endpoint, Uri},
+    transport::{Channel, Endpoint, Uri},
 };
 
 use super::{Actor, ErrorReason, PASSWORD, World, fact};
@@ -23,13 +23,19 @@ pub fn address(number: u32) -> Ipv4Addr {
 
 /// Somebody who calls from this address of the loopback network.
 pub fn caller_from(world: &World, address: Ipv4Addr) -> Actor {
+    Actor::anonymous(channel_from(world, address, "guest/1"))
+}
+
+/// A connection from this address of the loopback network, by a client of this name.
+pub fn channel_from(world: &World, address: Ipv4Addr, user_agent: &'static str) -> Channel {
     let server = world.server().address;
     let connect = tower::service_fn(move |_: Uri| async move {
         let socket = TcpSocket::new_v4()?;
         socket.bind((address, 0).into())?;
         Ok::<_, std::io::Error>(TokioIo::new(socket.connect(server).await?))
     });
-    Actor::anonymous(Endpoint::from_static("http://backline.test").connect_with_connector_lazy(connect))
+    let endpoint = Endpoint::from_static("http://backline.test").user_agent(user_agent).unwrap();
+    endpoint.connect_with_connector_lazy(connect)
 }
 
 /// A sign-in with words of one's own.

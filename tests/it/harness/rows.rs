@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 pub async fn all(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
     let sqlite = db.get_database_backend() == DbBackend::Sqlite;
     let tables = if sqlite {
-        // The full-text index keeps its words in tables of its own.
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'search_index%'"
+        // The tables in which the full-text index keeps its words among them.
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     } else {
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'"
     };

@@ -74,7 +74,7 @@ async fn confirm_address(actor: &Actor, token: &str) -> Result<pb::EmailChangeSt
 }
 
 /// Changes an address with both mailboxes' consent.
-async fn move_to(world: &World, actor: &Actor, new_email: &str) {
+pub async fn move_to(world: &World, actor: &Actor, new_email: &str) {
     let old = actor.whoami().await.unwrap().email;
     ask_address(actor, new_email).await.unwrap();
     for mailbox in [old.as_str(), new_email] {
