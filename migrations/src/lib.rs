@@ -38,12 +38,12 @@ mod m20261124_000009_audit_chain;
 mod m20261124_000010_privacy;
 mod m20261124_000011_account_lists;
 mod m20261124_000012_api_key;
-mod m20261124_000015_audit_requests;
-mod m20261124_000017_full_text_forgets;
-mod m20261124_000018_ends_of_accounts;
-mod m20261124_000019_session_second_factor;
-mod m20261124_000020_factor_failures;
-mod m20261124_000021_password_hint;
+mod m20261124_000013_audit_requests;
+mod m20261124_000014_full_text_forgets;
+mod m20261124_000015_ends_of_accounts;
+mod m20261124_000016_session_second_factor;
+mod m20261124_000017_factor_failures;
+mod m20261124_000018_password_hint;
 mod rebuild;
 mod run;
 
@@ -83,12 +83,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_privacy::Migration),
             Box::new(m20261124_000011_account_lists::Migration),
             Box::new(m20261124_000012_api_key::Migration),
-            Box::new(m20261124_000015_audit_requests::Migration),
-            Box::new(m20261124_000017_full_text_forgets::Migration),
-            Box::new(m20261124_000018_ends_of_accounts::Migration),
-            Box::new(m20261124_000019_session_second_factor::Migration),
-            Box::new(m20261124_000020_factor_failures::Migration),
-            Box::new(m20261124_000021_password_hint::Migration),
+            Box::new(m20261124_000013_audit_requests::Migration),
+            Box::new(m20261124_000014_full_text_forgets::Migration),
+            Box::new(m20261124_000015_ends_of_accounts::Migration),
+            Box::new(m20261124_000016_session_second_factor::Migration),
+            Box::new(m20261124_000017_factor_failures::Migration),
+            Box::new(m20261124_000018_password_hint::Migration),
         ]
     }
 }
