@@ -39,11 +39,7 @@ pub async fn set_tier(
     once: &impl Record<Model>,
 ) -> Result<Model, Error> {
     let tx = app.db.begin_write().await?;
-    let seen = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
-    refuse_service(&seen)?;
-    if seen.status == Status::Deleted {
-        return Err(refuse_deleted("SetTier"));
-    }
+    let seen = hold_person(&tx, id, "SetTier").await?;
     let account = if seen.tier == new.tier {
         seen
     } else {
@@ -57,6 +53,16 @@ pub async fn set_tier(
     };
     once.record(&tx, &account).await?;
     tx.commit().await?;
+    Ok(account)
+}
+
+/// Holds the account that something is done for: a person's, and not deleted.
+async fn hold_person(tx: &WriteTx, id: AccountId, attempted: &'static str) -> Result<Model, Error> {
+    let account = accounts::hold(tx, id).await?.ok_or(Error::NotFound)?;
+    refuse_service(&account)?;
+    if account.status == Status::Deleted {
+        return Err(refuse_deleted(attempted));
+    }
     Ok(account)
 }
 
@@ -179,11 +185,7 @@ pub async fn unlock(
     once: &impl Record<()>,
 ) -> Result<(), Error> {
     let tx = app.db.begin_write().await?;
-    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
-    refuse_service(&account)?;
-    if account.status == Status::Deleted {
-        return Err(refuse_deleted("UnlockAccount"));
-    }
+    hold_person(&tx, id, "UnlockAccount").await?;
     sessions::unlock(&tx, app, id).await?;
     let event = audit::Event::new(Principal::Account(caller.account), "authn_account_unlocked", "account", id);
     audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
@@ -201,11 +203,7 @@ pub async fn send_password_reset(
     once: &impl Record<()>,
 ) -> Result<(), Error> {
     let tx = app.db.begin_write().await?;
-    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
-    refuse_service(&account)?;
-    if account.status == Status::Deleted {
-        return Err(refuse_deleted("SendPasswordReset"));
-    }
+    let account = hold_person(&tx, id, "SendPasswordReset").await?;
     security::send_reset(&tx, app, &account).await?;
     let event = audit::Event::new(Principal::Account(caller.account), "authn_password_reset_sent", "account", id);
     audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
@@ -226,13 +224,9 @@ pub async fn reset_factors(
 ) -> Result<u64, Error> {
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
-    let account = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
-    refuse_service(&account)?;
+    let account = hold_person(&tx, id, "ResetFactors").await?;
     if id == caller.account {
         return Err(Error::TargetIsSelf);
-    }
-    if account.status == Status::Deleted {
-        return Err(refuse_deleted("ResetFactors"));
     }
     let in_force = factors::list_active(&tx, id).await?;
     let removed = factors::reset(&tx, app, id).await?;
