@@ -123,7 +123,7 @@ async fn compare(app: &App, before: &Before, given: &Credentials) -> Result<Verd
     let stored = before.account.as_ref().map(|row| &row.password_hash);
     let account = app.hasher.verify(&given.password, stored).await?;
     let hint = accounts::password_hint(app, &given.email, &given.password);
-    let pending = match before.pending.as_ref().filter(|row| row.password_hint.as_ref() == Some(&hint)) {
+    let pending = match before.pending.as_ref().filter(|row| row.password_hint.as_ref().is_none_or(|of| *of == hint)) {
         Some(row) => app.hasher.verify(&given.password, Some(&row.password_hash)).await?.matches,
         None => false,
     };

@@ -108,34 +108,6 @@ async fn failures_that_are_far_apart_lock_nobody() {
 }
 
 #[tokio::test]
-async fn a_thousand_addresses_lock_strangers_out_and_the_owner_gets_in_on_a_known_device() {
-    let (world, ana) = world().await;
-    let home = caller_from(&world, address(5000));
-    let token = home.remember(ANA).await;
-    world.advance(MINUTE);
-
-    for number in 0..1000 {
-        assert_refused(caller_from(&world, address(number)).login_solving(words(ANA, WRONG)).await);
-    }
-    world.run_jobs().await;
-    let stranger = caller_from(&world, address(2000));
-    assert_refused(stranger.login_solving(right_words(ANA)).await);
-    // No challenge either: the owner does not notice.
-    let at_home = signed_in(home.try_login(with_token(&token, right_words(ANA))).await);
-    assert_eq!(at_home.account.unwrap().account_id, ana.account_id());
-    assert!(at_home.device_token.is_empty(), "it is known already");
-
-    // The owner's success undoes nothing of what strangers did.
-    world.advance(MINUTE);
-    assert_refused(stranger.login_solving(right_words(ANA)).await);
-    // And a token of another account makes no friend.
-    let bea = world.account("bea").await;
-    let of_bea = caller_from(&world, address(6000)).remember(&bea.email).await;
-    assert_refused(stranger.login_solving(with_token(&of_bea, right_words(ANA))).await);
-    world.run_jobs().await;
-}
-
-#[tokio::test]
 async fn a_known_device_is_locked_by_itself() {
     let (world, _) = world().await;
     let home = caller_from(&world, address(0));

@@ -71,7 +71,8 @@ async fn the_person_sees_it_and_may_end_it() {
 
 #[tokio::test]
 async fn it_lasts_a_quarter_of_an_hour_and_takes_nobody_s_place() {
-    let world = World::with(&[("sessions.max_sessions", "2"), ("sessions.access_token_life", "1h")]).await;
+    let lives = [("sessions.access_token_life", "1h"), ("sessions.staff_idle_life", "1h")];
+    let world = World::with(&[&lives[..], &[("sessions.max_sessions", "2")]].concat()).await;
     let (root, ana) = (world.admin("root").await, world.account("ana").await);
     let begun = start(&root, ana.account_id()).await.unwrap();
     assert!(begun.access_token_lifetime.unwrap().seconds <= 900);

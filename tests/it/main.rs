@@ -54,6 +54,7 @@ mod service_accounts;
 mod session_details;
 mod session_watches;
 mod sessions;
+mod siege;
 mod smtp;
 mod staff;
 mod statement_sizes;
