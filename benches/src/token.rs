@@ -15,15 +15,18 @@ use backline::{
 use crate::server::Server;
 
 const ROUNDS: u32 = 200_000;
+/// Tokens are bound to it.
+const PUBLIC_URL: &str = "http://bench.test";
 
 pub async fn measure(binary: &Path) -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
-    let server = Server::start(binary, data.path()).await?;
+    let server = Server::start_with(binary, data.path(), &[&format!("web.public_url={PUBLIC_URL}")]).await?;
     let token = server.account(data.path()).await?;
     server.stop().await?;
 
     // The same keys, without a server around them.
-    let flags = [("data_dir".to_owned(), data.path().display().to_string())].into();
+    let flags = [("data_dir", data.path().display().to_string()), ("web.public_url", PUBLIC_URL.to_owned())];
+    let flags = flags.map(|(key, value)| (key.to_owned(), value)).into();
     let app = App::open(config::load(&Source { file: None, flags })?, World::real()).await?;
     let tokens = AccessTokens::new(app);
     let begun = Instant::now();
