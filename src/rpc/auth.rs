@@ -34,7 +34,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub(super) fn new(authenticate: Arc<dyn Authenticate>, who: Who, caller: Caller) -> Self {
+    pub fn new(authenticate: Arc<dyn Authenticate>, who: Who, caller: Caller) -> Self {
         Self { authenticate, who, caller }
     }
 
