@@ -36,9 +36,12 @@ const KEPT: i64 = 33;
 /// Windows of each half of a pool; about 30 MB a pool when full.
 const MOST: usize = 100_000;
 
+/// The windows of one pool, by their keys.
+type Counts = Mutex<Halves<[u8; 32], Window>>;
+
 /// All windows of this process. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Windows(Arc<[Mutex<Halves<[u8; 32], Window>>; 3]>);
+pub(super) struct Windows(Arc<[Counts; 3]>);
 
 impl Default for Windows {
     fn default() -> Self {

@@ -105,7 +105,7 @@ impl Office {
         message_id: &str,
         at: Timestamp,
     ) -> anyhow::Result<Rendered> {
-        let (kind, lang) = (letter.kind(), language(LANGUAGES.iter().map(|(language, _)| *language), locale));
+        let (kind, lang) = (letter.kind(), language(&LANGUAGES.map(|(language, _)| language), locale));
         let part = |ending: &str, facts| self.templates.get_template(&format!("{lang}/{kind}.{ending}"))?.render(facts);
         let facts = letter.facts();
         let subject = line(&part("subject", facts.clone())?);
@@ -134,10 +134,10 @@ impl Office {
 }
 
 /// The language to write in, of those that are `known`: the locale itself, its first part, or the first of them.
-fn language(known: impl Iterator<Item = &'static str> + Clone, locale: &str) -> &'static str {
+fn language(known: &[&'static str], locale: &str) -> &'static str {
     let first = locale.split(['-', '_']).next().unwrap_or_default();
-    let find = |wanted: &str| known.clone().find(|language| language.eq_ignore_ascii_case(wanted));
-    find(locale).or_else(|| find(first)).or_else(|| known.clone().next()).unwrap_or("en")
+    let find = |wanted: &str| known.iter().find(|language| language.eq_ignore_ascii_case(wanted));
+    find(locale).or_else(|| find(first)).or_else(|| known.first()).copied().unwrap_or("en")
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -193,8 +193,7 @@ mod tests {
 
     #[test]
     fn a_locale_is_written_in_itself_in_its_language_or_in_english() {
-        let known = ["en", "pt", "pt-BR"];
-        let chosen = |locale| language(known.into_iter(), locale);
+        let chosen = |locale| language(&["en", "pt", "pt-BR"], locale);
         for locale in ["en", "en-GB", "EN_us", "de-DE", "", "../../etc"] {
             assert_eq!(chosen(locale), "en");
         }
