@@ -163,9 +163,12 @@ pub async fn reinstate(
     let seen = accounts::hold(&tx, id).await?.ok_or(Error::NotFound)?;
     let account = match seen.status {
         Status::Active => seen,
-        Status::Deleted => return Err(refuse_deleted("ReinstateAccount")),
-        Status::Suspended => {
-            let changed = accounts::update_care(&tx, id, Care::Reinstated, app.clock.now()).await?;
+        Status::Deleted if seen.barred_at.is_none() => return Err(refuse_deleted("ReinstateAccount")),
+        shut_out => {
+            let changed = match shut_out {
+                Status::Deleted => privacy::unbar(&tx, id, app.clock.now()).await?,
+                _ => accounts::update_care(&tx, id, Care::Reinstated, app.clock.now()).await?,
+            };
             let event = audit::Event::new(Principal::Account(caller.account), "account_reinstated", "account", id);
             audit::write(&tx, app, Some(&caller.facts), event.because(reason)).await?;
             changed.ok_or(Error::Changed)?

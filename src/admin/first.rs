@@ -43,11 +43,12 @@ pub async fn create_administrator(app: &App, new: NewStaff) -> Result<Model, Err
     password::judge(app, &new.password, person).await.map_err(security::Error::PasswordRejected)?;
     let hash = app.hasher.hash(&new.password).await.map_err(security::Error::Unhashed)?;
     let tx = app.db.begin_write().await?;
+    // Before the address is taken, as all who do both: so none waits in a circle.
+    accounts::update_others_void(&tx, &new.email, app.clock.now()).await?;
     let account = match known {
         Some(known) => promote(&tx, app, &known, hash).await?,
         None => insert(&tx, app, &new, hash).await?,
     };
-    accounts::update_others_void(&tx, &new.email, app.clock.now()).await?;
     let event = audit::Event::new(Principal::Operator, "privilege_permissions_changed", "account", account.id)
         .with(json!({ "roles": account.roles.to_string() }));
     audit::write(&tx, app, None, event).await?;
@@ -78,6 +79,8 @@ async fn promote(tx: &WriteTx, app: &App, known: &Model, hash: StoredHash) -> Re
             if !privacy::cancel_deletion(tx, app, known.id, Principal::Operator, None).await? {
                 return Err(refuse_deleted("admin create"));
             }
+            // Staff may have shut it out while it waited.
+            accounts::update_care(tx, known.id, Care::Reinstated, now).await?;
         }
     }
     replace_password(tx, app, known, hash, Which::All, now).await?;

@@ -184,7 +184,7 @@ impl AdminService for AdminRpc {
         let message = request.get_ref();
         let reason = wire::reason(&message.reason)?;
         let id = account_id(&message.account_id)?;
-        let once = self.app.repeats.of(Some(&caller), message, wire::impersonation)?;
+        let once = self.app.repeats.of(Some(&caller), message, wire::impersonation)?.about(id);
         once.run(&self.app.db, visits::impersonate(&self.app, &caller, id, &reason, &once)).await
     }
 

@@ -77,6 +77,8 @@ pub async fn impersonate(
     once: &impl Record<Impersonation>,
 ) -> Result<Impersonation, Error> {
     let (now, permission) = (app.clock.now(), Permission::Impersonate);
+    // Two of staff are told apart before either is held: they would wait for each other.
+    may_be_seen_through(&accounts::find(&app.db, id).await?.ok_or(Error::NotFound)?, now)?;
     let tx = app.db.begin_write().await?;
     if !accounts::still_may(&tx, caller.account, permission, now).await? {
         return Err(Error::PermissionGone(permission));

@@ -74,6 +74,8 @@ pub async fn finish(
     let made = app.passkeys.made(credential, &open.told.challenge).map_err(|_| factors::Error::PasskeyRejected)?;
     let codes = RecoveryCodes::throw(app, caller.account);
     let tx = app.db.begin_write().await?;
+    // The account first, as everywhere.
+    accounts::hold(&tx, caller.account).await?;
     factors::finish_flow(&tx, app, open.taken).await?;
     let factor = factors::add(&tx, app, caller.account, &open.told.name, &made).await?;
     let added = domain::added(&tx, app, caller, factor, codes).await?;

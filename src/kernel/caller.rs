@@ -212,6 +212,8 @@ pub struct Caller {
     pub session: SessionId,
     /// What counts for this call: without the office of staff who must have a second factor first.
     pub roles: Roles,
+    /// Which roles they were: 0 for keys.
+    pub roles_version: i64,
     /// The person is staff, must have a second factor, and has none.
     pub must_enroll: bool,
     /// Which checks the person passed, and when.

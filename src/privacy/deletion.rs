@@ -38,6 +38,11 @@ pub async fn delete(
         tx.rollback().await?;
         return Err(Error::Changed);
     }
+    // A call of a session that was ended while it was under way closes nothing.
+    if sessions::find_of(&tx, account.id, caller.session).await?.is_none_or(|session| session.ended_at.is_some()) {
+        tx.rollback().await?;
+        return Err(Error::Changed);
+    }
     sessions::end(&tx, app, account.id, Which::All, EndCause::Deleted, now).await?;
     let undo = accounts::undo_link(&tx, app, account.id, &Change::DeletionStarted).await?;
     let letter = Letter::DeletionStarted { purge_date: date(purge_at), undo };
@@ -100,6 +105,14 @@ pub async fn bar(
     now: Timestamp,
 ) -> Result<Option<account::Model>, DbErr> {
     ends::update_barred(tx, id, until, now).await
+}
+
+/// Takes such a suspension away again. `None` if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unbar(tx: &WriteTx, id: AccountId, now: Timestamp) -> Result<Option<account::Model>, DbErr> {
+    ends::update_unbarred(tx, id, now).await
 }
 
 /// A day as every reader of English understands it: `2026-03-15`.

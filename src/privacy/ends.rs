@@ -73,6 +73,23 @@ pub async fn update_barred(
     Ok(barred.into_iter().next())
 }
 
+/// Takes the suspension from an account that waits to be erased: it comes back active. `None` if it had none.
+pub async fn update_unbarred(tx: &WriteTx, id: AccountId, now: Timestamp) -> Result<Option<account::Model>, DbErr> {
+    use account::Column as C;
+    let nothing = || Expr::value(Option::<Timestamp>::None);
+    let free = account::Entity::update_many()
+        .col_expr(C::BarredAt, nothing())
+        .col_expr(C::SuspendedUntil, nothing())
+        .col_expr(C::UpdatedAt, Expr::value(now))
+        .col_expr(C::RowVersion, Expr::col(C::RowVersion).add(1))
+        .filter(C::Id.eq(id))
+        .filter(C::Status.eq(Status::Deleted))
+        .filter(C::BarredAt.is_not_null())
+        .exec_with_returning(tx)
+        .await?;
+    Ok(free.into_iter().next())
+}
+
 /// Lets a closed account be erased now.
 pub async fn update_purge_at(tx: &WriteTx, id: AccountId, purge_at: Timestamp) -> Result<(), DbErr> {
     use account::Column as C;

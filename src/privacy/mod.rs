@@ -2,7 +2,8 @@
 //!
 //! Owns the tables `data_export` and `erasure_receipt`, and the [`register`] of everything that is held of people. Erasure
 //! is the one place that deletes rows of other features: which, the register says, and a test holds it against the
-//! schema, so that no table can be forgotten. It promises that
+//! schema, so that no table can be forgotten. Besides, this folder closes and opens an `account`, and notes in
+//! `registration` and `login_attempt` whose a former address was. It promises that
 //!
 //! - an export has everything the register names, and is gone after seven days;
 //! - a deleted account signs in nowhere and waits 14 days, in which the letter's link brings it back whole;
@@ -33,7 +34,7 @@ mod works;
 
 pub use self::{
     addresses::note_former_address,
-    deletion::{bar, cancel_deletion},
+    deletion::{bar, cancel_deletion, unbar},
     erasure::erase,
     error::Error,
     jobs::{BuildExport, EraseAccount, EraseDue, SweepExports},

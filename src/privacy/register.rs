@@ -150,7 +150,7 @@ pub const REGISTER: &[Holding] = &[
     holds(
         "registration",
         &[Address("email"), Account("account_id")],
-        shown("registrations.json", &["password_hash", "link_sha256", "code_mac"], "id"),
+        shown("registrations.json", &["password_hash", "password_hint", "link_sha256", "code_mac"], "id"),
         Delete,
     ),
     // The kind of a letter to an address that was proposed would tell whether that is somebody's.

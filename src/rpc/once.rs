@@ -176,7 +176,7 @@ async fn insert(tx: &WriteTx, scope: Scope, reply: Vec<u8>, repeats: &Repeats) -
         expires_at: Set(now + KEPT_FOR),
     };
     let replace_expired = OnConflict::column(Column::Scope)
-        .update_columns([Column::PayloadDigest, Column::Reply, Column::CreatedAt, Column::ExpiresAt])
+        .update_columns([Column::AccountId, Column::PayloadDigest, Column::Reply, Column::CreatedAt, Column::ExpiresAt])
         .action_and_where(Expr::col((Entity, Column::ExpiresAt)).lte(now))
         .to_owned();
     let inserted = Entity::insert(row).on_conflict(replace_expired).exec_without_returning(tx).await?;

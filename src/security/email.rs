@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
-use super::{Error, proofs, store};
+use super::{Error, password, proofs, store};
 use crate::{
     accounts::{
         self, Change,
@@ -68,7 +68,11 @@ pub async fn start(
     let id = change.id;
 
     let tx = app.db.begin_write().await?;
-    accounts::hold(&tx, account.id).await?;
+    let held = accounts::hold(&tx, account.id).await?.ok_or(Error::AccountGone)?;
+    if held.email != account.email {
+        return Err(Error::Changed);
+    }
+    password::refuse_ended(&tx, caller).await?;
     proofs::void_changes(&tx, account.id, now).await?;
     store::insert_change(&tx, change.clone()).await?;
     ask(&tx, app, &change, (&account).into(), Purpose::ChangeEmailOld, |link, code| Letter::ConfirmEmailChange {
@@ -161,7 +165,7 @@ async fn apply(tx: &WriteTx, app: &App, change: &email_change::Model, account: &
     sessions::end(tx, app, account.id, Which::AllBut(change.session_id), EndCause::EmailChanged, now).await?;
     proofs::void_all(tx, account.id, now).await?;
     // What others guessed at the new address, before it was this account's, speaks against nobody.
-    sessions::password_reset(tx, app, account.id).await?;
+    sessions::forget_guesses(tx, app, account.id).await?;
     tell(tx, app, change, account).await?;
     Ok(privacy::note_former_address(tx, app, account.id, &account.email).await?)
 }

@@ -21,7 +21,7 @@ pub async fn verify(
     let tx = app.db.begin_write().await?;
     let account = registration::open(&tx, app, facts, &registration).await?;
     // Whoever guessed before there was an account guessed at nothing.
-    sessions::password_reset(&tx, app, account.id).await?;
+    sessions::forget_guesses(&tx, app, account.id).await?;
     once.record(&tx, &account).await?;
     tx.commit().await?;
     Ok(account)

@@ -42,11 +42,7 @@ pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Re
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
     let ended = replace(&tx, app, &account, hash, Which::AllBut(caller.session), now).await?;
-    // The account's row is held now: a session that was ended while the password was hashed sets none.
-    let session = sessions::find_of(&tx, account.id, caller.session).await?;
-    if session.as_ref().is_none_or(|session| session.ended_at.is_some()) {
-        return Err(Error::SessionEnded(session.and_then(|session| session.end_cause)));
-    }
+    refuse_ended(&tx, caller).await?;
     let actor = Principal::Account(caller.account);
     let event = audit::Event::new(actor, "authn_password_change", "account", account.id)
         .with(serde_json::json!({ "ended": ended }));
@@ -54,6 +50,15 @@ pub async fn change(app: &App, caller: &Caller, given: Passwords, once: &impl Re
     once.record(&tx, &ended).await?;
     tx.commit().await?;
     Ok(ended)
+}
+
+/// Refuses a call whose session was ended while it was under way. The account's row is held: nobody ends it any more.
+pub async fn refuse_ended(tx: &WriteTx, caller: &Caller) -> Result<(), Error> {
+    let session = sessions::find_of(tx, caller.account, caller.session).await?;
+    match session {
+        Some(session) if session.ended_at.is_none() => Ok(()),
+        ended => Err(Error::SessionEnded(ended.and_then(|session| session.end_cause))),
+    }
 }
 
 /// Whether the caller knows the password. A try is counted, durably, before it is looked at.

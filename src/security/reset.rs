@@ -127,7 +127,11 @@ pub async fn complete(app: &App, facts: &Facts, asked: Reset, once: &impl Record
 
     let now = app.clock.now();
     let tx = app.db.begin_write().await?;
-    accounts::hold(&tx, account.id).await?;
+    let held = accounts::hold(&tx, account.id).await?.ok_or(Error::TokenInvalid)?;
+    // A factor that came into force meanwhile was not shown.
+    if held.factor_kinds != account.factor_kinds {
+        return Err(Error::Changed);
+    }
     if !store::update_spent(&tx, proof.id, now).await? {
         return Err(Error::TokenInvalid);
     }

@@ -70,6 +70,7 @@ impl ApiKeys {
         }
         self.note_use(&key, &facts, now).await;
         Ok(Caller {
+            roles_version: 0,
             account: account.id,
             session: SessionId::from(uuid::Uuid::from(key.id)),
             roles: Roles::LISTENER,

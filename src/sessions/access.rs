@@ -165,7 +165,8 @@ impl Authenticate for AccessTokens {
         if let Some(revoked) = self.app.cache.revoked(caller.session) {
             return Err(Refusal::SessionRevoked { cause: revoked.cause });
         }
-        let Some(current) = self.app.cache.roles(caller.account) else { return Ok(caller.clone()) };
+        let newer = self.app.cache.roles(caller.account).filter(|current| current.version > caller.roles_version);
+        let Some(current) = newer else { return Ok(caller.clone()) };
         let looks = caller.impersonator.is_some();
         let must_enroll = !looks && self.must_enroll(current.roles, caller.proof.factor_kinds);
         Ok(Caller { roles: counting(current.roles, looks || must_enroll), must_enroll, ..caller.clone() })
@@ -193,6 +194,7 @@ impl Claims {
             account: self.account,
             session: self.session,
             roles: counting(roles, looks || must_enroll),
+            roles_version: self.roles_version,
             must_enroll: must_enroll && !looks,
             proof: if looks { Proof::never(now) } else { proof },
             impersonator: self.impersonator.map(|account| {

@@ -90,16 +90,28 @@ pub async fn unlock(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), D
 /// # Errors
 /// When the database fails.
 pub async fn password_reset(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), DbErr> {
-    let row = ActiveModel {
-        password_off_at: Set(None),
+    let row = ActiveModel { password_off_at: Set(None), ..without_failures(app, account) };
+    upsert(tx, row, None).await.map(drop)
+}
+
+/// Forgets the failures at an address from before it was this account's, in the transaction that makes it so. A password
+/// that is off stays off.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_guesses(tx: &WriteTx, app: &App, account: AccountId) -> Result<(), DbErr> {
+    upsert(tx, without_failures(app, account), None).await.map(drop)
+}
+
+fn without_failures(app: &App, account: AccountId) -> ActiveModel {
+    ActiveModel {
         password_reset_at: Set(Some(app.clock.now())),
         strangers_told_at: Set(None),
         devices_told_at: Set(None),
         unlock_sha256: Set(None),
         unlock_expires_at: Set(None),
         ..nothing(account)
-    };
-    upsert(tx, row, None).await.map(drop)
+    }
 }
 
 /// Turns an account's password off for strangers until a new one is set. Whoever may know it gets in no more, once the

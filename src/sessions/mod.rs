@@ -51,7 +51,7 @@ pub use self::{
     error::Error,
     flow::{Required, begin_passkey, show_factor},
     follow::follow_changes,
-    guard::{PasswordStanding, password_reset, password_standing, turn_password_off, unlock},
+    guard::{PasswordStanding, forget_guesses, password_reset, password_standing, turn_password_off, unlock},
     impersonation::{end_impersonation, end_impersonations_around, impersonate},
     jobs::{FollowUpLock, SweepSessions},
     login::DeviceTokenText,

@@ -183,6 +183,8 @@ async fn done(
     once: &impl Record<SteppedUp>,
 ) -> Result<SteppedUp, Error> {
     let tx = app.db.begin_write().await?;
+    // The account first, as everywhere.
+    accounts::hold(&tx, account.id).await?;
     factors::finish_flow(&tx, app, taken).await?;
     if let Some(passed) = &passed {
         passed.spend(&tx, app).await?;

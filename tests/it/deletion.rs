@@ -152,9 +152,19 @@ async fn who_is_suspended_before_coming_back_comes_back_suspended() {
     root.admin().reinstate_account(request).await.unwrap();
     let ana = world.login(&ana.email, PASSWORD).await.unwrap();
 
-    // It is forgotten with the suspension that it was.
+    // It is forgotten with the suspension that it was, and can be taken back while the account waits.
     world.run_jobs().await;
     delete(&ana, "").await.unwrap();
+    suspend(&root, ana.account_id()).await.unwrap();
+    let request = pb::ReinstateAccountRequest {
+        account_id: ana.account_id().into(),
+        reason: "A mistake again".into(),
+        ..Default::default()
+    };
+    let reply = root.admin().reinstate_account(request.clone()).await.unwrap().into_inner();
+    assert_eq!(reply.account.unwrap().status(), pb::AccountStatus::Deleted);
+    let refused = root.admin().reinstate_account(request).await.unwrap_err();
+    assert_reason(&refused, Code::FailedPrecondition, ErrorReason::InvalidStateTransition);
     cancel(&world, world.newest_letter_to(&ana.email).await.token()).await.unwrap();
     world.login(&ana.email, PASSWORD).await.unwrap();
     world.run_jobs().await;

@@ -79,8 +79,11 @@ async fn what_shut_the_owner_out_is_over() {
         until_time: Some(prost_types::Timestamp { seconds: world.now().micros() / 1_000_000 + 3600, nanos: 0 }),
         ..Default::default()
     };
-    root.admin().suspend_account(request).await.unwrap();
+    root.admin().suspend_account(request.clone()).await.unwrap();
     eva.accounts().delete_account(pb::DeleteAccountRequest::default()).await.unwrap();
+    // Shut out while it waits, besides.
+    let request = pb::SuspendAccountRequest { account_id: eva.account_id().into(), until_time: None, ..request };
+    root.admin().suspend_account(request).await.unwrap();
     world.run_jobs().await;
     world.advance(Duration::from_secs(1));
     for person in [&ana, &eva] {

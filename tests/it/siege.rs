@@ -57,7 +57,7 @@ async fn a_thousand_addresses_lock_strangers_out_and_the_owner_gets_in_all_the_s
     let abroad = caller_from(&world, address(7000));
     let begun = abroad.factors().begin_passkey_login(pb::BeginPasskeyLoginRequest::default()).await;
     let begun = begun.unwrap().into_inner();
-    let credential = device.sign(&begun.passkey_options).to_string();
+    let credential = device.sign(&begun.passkey_options);
     let by_passkey = abroad.continue_login(&begun.flow_id, Proof::PasskeyCredential(credential)).await.unwrap();
     assert_eq!(by_passkey.account_id(), ana.account_id());
     refused(&stranger, right_words(ANA)).await;

@@ -71,7 +71,17 @@ async fn person(app: &App, email: &str) -> Caller {
     let facts = Facts::none();
     let session = SessionId::new(now, &app.dice);
     let proof = Proof { authenticated_at: now, factor_kinds: FactorKinds::NONE, ..Proof::never(now) };
-    Caller { account, session, roles: Roles::LISTENER, must_enroll: false, proof, impersonator: None, key: None, facts }
+    Caller {
+        account,
+        session,
+        roles: Roles::LISTENER,
+        roles_version: 1,
+        must_enroll: false,
+        proof,
+        impersonator: None,
+        key: None,
+        facts,
+    }
 }
 
 fn wav(length: usize) -> Vec<u8> {

@@ -266,3 +266,15 @@ async fn a_suspended_owner_s_mailboxes_still_confirm_and_open_nothing() {
     assert_reason(&refused, Code::PermissionDenied, ErrorReason::AccountSuspended);
     world.run_jobs().await;
 }
+
+#[tokio::test]
+async fn a_password_that_guesses_turned_off_stays_off_at_another_address() {
+    let world = World::start().await;
+    let ana = world.account("ana").await;
+    let id: backline::kernel::ids::AccountId = ana.account_id().parse().unwrap();
+    let tx = world.app().db.begin_write().await.unwrap();
+    backline::sessions::turn_password_off(&tx, world.app(), id).await.unwrap();
+    tx.commit().await.unwrap();
+    move_to(&world, &ana, "ana@example.net").await;
+    assert_shut_out(world.login("ana@example.net", PASSWORD).await);
+}
