@@ -5,7 +5,7 @@
 //! that
 //!
 //! - the rows form a chain: each holds the hash of the one before it, and hashes and the chain's end are made with keys
-//!   that are not in the database; [`verify`] names the first row that was changed, added or taken away. An end that the
+//!   that are not in the database; [`verify()`] names the first row that was changed, added or taken away. An end that the
 //!   server finds unsigned stays so: no later act covers up for it. Whoever brings back a whole earlier state is found out
 //!   only by an end that was kept elsewhere;
 //! - no personal value stands in a row in clear: where a call came from is sealed under the actor's key, what was typed
