@@ -42,11 +42,17 @@ pub async fn update_closed(tx: &WriteTx, id: AccountId, purge_at: Timestamp, now
 
 fn closing(id: AccountId, purge_at: Timestamp, now: Timestamp) -> UpdateMany<account::Entity> {
     use account::Column as C;
-    account::Entity::update_many()
+    changing(id, now)
         .col_expr(C::Status, Expr::value(Status::Deleted.to_value()))
         .col_expr(C::DeletedAt, Expr::value(now))
         .col_expr(C::PurgeAt, Expr::value(purge_at))
         .col_expr(C::SuspendedUntil, Expr::value(Option::<Timestamp>::None))
+}
+
+/// A change of one account, which its etag and its time of change tell of.
+fn changing(id: AccountId, now: Timestamp) -> UpdateMany<account::Entity> {
+    use account::Column as C;
+    account::Entity::update_many()
         .col_expr(C::UpdatedAt, Expr::value(now))
         .col_expr(C::RowVersion, Expr::col(C::RowVersion).add(1))
         .filter(C::Id.eq(id))
@@ -60,12 +66,9 @@ pub async fn update_barred(
     now: Timestamp,
 ) -> Result<Option<account::Model>, DbErr> {
     use account::Column as C;
-    let barred = account::Entity::update_many()
+    let barred = changing(id, now)
         .col_expr(C::BarredAt, Expr::value(now))
         .col_expr(C::SuspendedUntil, Expr::value(until))
-        .col_expr(C::UpdatedAt, Expr::value(now))
-        .col_expr(C::RowVersion, Expr::col(C::RowVersion).add(1))
-        .filter(C::Id.eq(id))
         .filter(C::Status.eq(Status::Deleted))
         .filter(C::PurgeAt.gt(now))
         .exec_with_returning(tx)
@@ -77,12 +80,9 @@ pub async fn update_barred(
 pub async fn update_unbarred(tx: &WriteTx, id: AccountId, now: Timestamp) -> Result<Option<account::Model>, DbErr> {
     use account::Column as C;
     let nothing = || Expr::value(Option::<Timestamp>::None);
-    let free = account::Entity::update_many()
+    let free = changing(id, now)
         .col_expr(C::BarredAt, nothing())
         .col_expr(C::SuspendedUntil, nothing())
-        .col_expr(C::UpdatedAt, Expr::value(now))
-        .col_expr(C::RowVersion, Expr::col(C::RowVersion).add(1))
-        .filter(C::Id.eq(id))
         .filter(C::Status.eq(Status::Deleted))
         .filter(C::BarredAt.is_not_null())
         .exec_with_returning(tx)
@@ -109,14 +109,11 @@ pub async fn update_reopened(tx: &WriteTx, id: AccountId, now: Timestamp) -> Res
     let standing = CaseStatement::new()
         .case(Expr::col(C::BarredAt).is_null(), Status::Active.to_value())
         .finally(Status::Suspended.to_value());
-    let opened = account::Entity::update_many()
+    let opened = changing(id, now)
         .col_expr(C::Status, standing.into())
         .col_expr(C::BarredAt, nothing())
         .col_expr(C::DeletedAt, nothing())
         .col_expr(C::PurgeAt, nothing())
-        .col_expr(C::UpdatedAt, Expr::value(now))
-        .col_expr(C::RowVersion, Expr::col(C::RowVersion).add(1))
-        .filter(C::Id.eq(id))
         .filter(C::Status.eq(Status::Deleted))
         .filter(C::PurgeAt.gt(now))
         .exec_with_returning(tx)
@@ -146,7 +143,7 @@ pub async fn update_tombstone(
 ) -> Result<bool, DbErr> {
     use account::Column as C;
     let nothing = || Expr::value(Option::<Timestamp>::None);
-    let erased = account::Entity::update_many()
+    let erased = changing(id, now)
         .col_expr(C::Email, Expr::value(address))
         .col_expr(C::DisplayName, Expr::value("Erased"))
         .col_expr(C::PasswordHash, Expr::value(StoredHash::from_phc("-")))
@@ -161,9 +158,6 @@ pub async fn update_tombstone(
         .col_expr(C::SuspendedUntil, nothing())
         .col_expr(C::BarredAt, nothing())
         .col_expr(C::PurgeAt, nothing())
-        .col_expr(C::UpdatedAt, Expr::value(now))
-        .col_expr(C::RowVersion, Expr::col(C::RowVersion).add(1))
-        .filter(C::Id.eq(id))
         .filter(C::Status.eq(Status::Deleted))
         .filter(C::PurgeAt.lte(now))
         .exec(tx)
