@@ -4,7 +4,6 @@
 //! random moments the process gets SIGKILL and is started again. What was acknowledged must be there after each start;
 //! what was not is repeated with the same request id, and must have happened once in the end.
 
-mod people;
 mod server;
 
 use std::{
@@ -19,11 +18,11 @@ use backline::{
 use futures::future::join_all;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
 
-use self::{
-    people::{Artist, Newcomers},
-    server::{PATIENCE, Server},
+use self::server::Server;
+use crate::harness::{
+    environment, eventually_within,
+    people::{Artist, Newcomers, PATIENCE},
 };
-use crate::harness::{environment, eventually_within};
 
 /// How often the process is killed.
 const CYCLES: u32 = 20;
@@ -41,7 +40,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
 
     let mut server = Server::start().await;
     let artists = server.artists(5).await;
-    let newcomers = Newcomers::of(&server);
+    let newcomers = Newcomers::new(server.channel.clone(), server.mail());
     let stop = Cell::new(false);
     let working = async {
         tokio::join!(join_all(artists.iter().map(|artist| artist.work(&stop))), newcomers.arrive(&stop));

@@ -1,25 +1,18 @@
 //! The process that is killed, and what outlives it.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use tonic::transport::Channel;
 
-use super::people::{Artist, insist};
 use crate::harness::{
-    Actor, ErrorReason, Letter, PASSWORD, Status,
+    Actor, PASSWORD,
     database::{self, TestDatabase},
-    eventually_within,
     files::files_below,
-    pb,
-    program::{self, Running},
+    people::Artist,
+    program::{self, NOWHERE, Running},
     world::{channel_to, email_of},
 };
-
-/// Where nothing listens: where calls go while there is no server.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
-/// How long an answer may take, restarts included.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server on a data folder, killed and started at will.
 pub struct Server {
@@ -73,16 +66,7 @@ impl Server {
         let root = Actor::sign_in(self.channel.clone(), &email_of("root"), PASSWORD, "Laptop").await.unwrap();
         let mut artists = Vec::new();
         for number in 0..count {
-            let name = format!("artist{number}");
-            let actor = enrol(&self.channel, &self.mail(), &name, number).await;
-            let request = pb::CreateApplicationRequest { stage_name: name, ..Default::default() };
-            let made = actor.applications().create_application(request).await.unwrap().into_inner();
-            let application_id = made.application.unwrap().application_id;
-            let request = pb::SubmitApplicationRequest { application_id: application_id.clone(), ..Default::default() };
-            actor.applications().submit_application(request).await.unwrap();
-            let request = pb::ApproveApplicationRequest { application_id, ..Default::default() };
-            let approved = root.applications().approve_application(request).await.unwrap().into_inner();
-            artists.push(Artist::new(number, actor, approved.application.unwrap().artist_id));
+            artists.push(Artist::let_in(&self.channel, &self.mail(), &root, number).await);
         }
         artists
     }
@@ -111,42 +95,4 @@ impl Drop for Server {
             println!("the server's last words:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
         }
     }
-}
-
-/// Registers, opens the letter, proves the mailbox and signs in, whatever happens to the server meanwhile.
-pub async fn enrol(channel: &Channel, mail: &std::path::Path, name: &str, number: u32) -> Actor {
-    let (anyone, email) = (Actor::anonymous(channel.clone()), email_of(name));
-    let request_id = crate::harness::request_id(number);
-    let registering = pb::RegisterRequest {
-        email: email.clone(),
-        password: PASSWORD.to_owned(),
-        display_name: name.to_owned(),
-        request_id: request_id.clone(),
-        ..Default::default()
-    };
-    insist(async || anyone.accounts().register(registering.clone()).await).await;
-    let mut token = None;
-    eventually_within(PATIENCE, async || {
-        token = letters(mail).into_iter().find(|letter| letter.to == email).map(|letter| letter.token().to_owned());
-        token.is_some()
-    })
-    .await;
-    let verifying = pb::VerifyEmailRequest { token: token.unwrap(), request_id, ..Default::default() };
-    insist(async || anyone.accounts().verify_email(verifying.clone()).await).await;
-    insist(async || Actor::sign_in(channel.clone(), &email, PASSWORD, "Laptop").await).await
-}
-
-fn letters(folder: &std::path::Path) -> Vec<Letter> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let delivered = entries.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-    delivered.map(|path| Letter::parse(&std::fs::read(path).unwrap())).collect()
-}
-
-/// Whether nobody answered, or somebody who had to give up. Every other refusal is a broken promise.
-pub fn is_outage(status: &Status) -> bool {
-    let details = crate::harness::details(status);
-    let reasons = [ErrorReason::DependencyDown, ErrorReason::ServerBusy, ErrorReason::DeadlineExceeded];
-    details
-        .error_info()
-        .is_none_or(|info| reasons.iter().any(|reason| info.reason == backline::rpc::fault::short_name(*reason)))
 }

@@ -19,6 +19,7 @@
 //! - [`audio`]: files that are what they say they are
 //! - [`works`]: artists at work, and an artist's studio to begin with
 //! - [`files`]: what people do with files
+//! - [`people`]: people who go on working whatever happens to the server
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
 //! - [`smtp`]: a mail server
@@ -34,6 +35,7 @@ pub mod files;
 pub mod guests;
 pub mod instance;
 pub mod letters;
+pub mod people;
 pub mod plans;
 pub mod program;
 pub mod protos;

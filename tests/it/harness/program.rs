@@ -3,9 +3,9 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
 };
 
 /// `backline` with these arguments, on this data folder, on any free ports, and without the developer's settings.
@@ -46,24 +46,35 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A server in a process of its own. It is killed when dropped, as a machine dies: nothing in it runs to an end.
+/// Where nothing listens.
+pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// A server or worker in a process of its own. It is killed when dropped, as a machine dies: nothing in it runs to an end.
 pub struct Running {
     child: Child,
+    /// Where it listens: [`NOWHERE`], if it is a worker.
     pub address: SocketAddr,
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Running {
-    /// Starts `command` and waits for the line that says where it listens. Its log goes to the end of `log`.
+    /// Starts `command` and waits for the first line it prints, which says where it listens. Its log goes to the end of `log`.
     pub fn start(command: &mut Command, log: &Path) -> Self {
         let log = File::options().create(true).append(true).open(log).unwrap();
         let mut child = command.stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
+        assert!(line.starts_with("Backline"), "it did not start: «{line}»; see the log");
         let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok());
-        let address = address.unwrap_or_else(|| panic!("no address in «{line}»; see the log"));
-        Self { child, address, _stdout: stdout }
+        Self { child, address: address.unwrap_or(NOWHERE), _stdout: stdout }
+    }
+
+    /// SIGTERM, as an operator stops it, and how it ended.
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap()
     }
 
     /// `kill -9`.

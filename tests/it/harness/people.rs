@@ -2,18 +2,22 @@
 
 use std::{
     cell::{Cell, RefCell},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tonic::transport::Channel;
 
-use super::server::{PATIENCE, Server, enrol, is_outage};
-use crate::harness::{
-    Actor, Status, audio, eventually_within,
+use super::{
+    Actor, ErrorReason, Letter, PASSWORD, Status, audio, details, eventually_within,
     files::{announcement, chunk, completion, stream_of},
     pb, request_id,
+    world::email_of,
 };
+
+/// How long an answer may take, restarts included.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An account may hand in twenty an hour; whoever did goes on uploading.
 const HAND_INS: usize = 19;
@@ -59,7 +63,18 @@ pub struct Artist {
 }
 
 impl Artist {
-    pub fn new(number: u32, actor: Actor, page: String) -> Self {
+    /// A newcomer who applies, and whom staff let in.
+    pub async fn let_in(channel: &Channel, mail: &Path, staff: &Actor, number: u32) -> Self {
+        let name = format!("artist{number}");
+        let actor = enrol(channel, mail, &name, number).await;
+        let request = pb::CreateApplicationRequest { stage_name: name, ..Default::default() };
+        let made = actor.applications().create_application(request).await.unwrap().into_inner();
+        let application_id = made.application.unwrap().application_id;
+        let request = pb::SubmitApplicationRequest { application_id: application_id.clone(), ..Default::default() };
+        actor.applications().submit_application(request).await.unwrap();
+        let request = pb::ApproveApplicationRequest { application_id, ..Default::default() };
+        let approved = staff.applications().approve_application(request).await.unwrap().into_inner();
+        let page = approved.application.unwrap().artist_id;
         Self { number, actor, page, songs: RefCell::default(), checked: Cell::new(0) }
     }
 
@@ -88,6 +103,18 @@ impl Artist {
             }
             self.send_song(song).await;
         }
+    }
+
+    /// Sends so many songs.
+    pub async fn send_songs(&self, count: usize) {
+        for song in 0..count {
+            self.send_song(song).await;
+        }
+    }
+
+    /// The submissions of all songs.
+    pub fn submissions(&self) -> Vec<String> {
+        self.songs.borrow().iter().filter_map(|song| song.submission_id.clone()).collect()
     }
 
     async fn send_song(&self, song: usize) {
@@ -265,8 +292,8 @@ pub struct Newcomers {
 }
 
 impl Newcomers {
-    pub fn of(server: &Server) -> Self {
-        Self { channel: server.channel.clone(), mail: server.mail(), arrived: RefCell::default() }
+    pub fn new(channel: Channel, mail: PathBuf) -> Self {
+        Self { channel, mail, arrived: RefCell::default() }
     }
 
     pub fn count(&self) -> usize {
@@ -303,4 +330,43 @@ impl Newcomers {
             assert_eq!(account.account_id, newcomer.account.account_id);
         }
     }
+}
+
+/// Registers, opens the letter, proves the mailbox and signs in, whatever happens to the server meanwhile.
+pub async fn enrol(channel: &Channel, mail: &Path, name: &str, number: u32) -> Actor {
+    let (anyone, email) = (Actor::anonymous(channel.clone()), email_of(name));
+    let request_id = request_id(number);
+    let registering = pb::RegisterRequest {
+        email: email.clone(),
+        password: PASSWORD.to_owned(),
+        display_name: name.to_owned(),
+        request_id: request_id.clone(),
+        ..Default::default()
+    };
+    insist(async || anyone.accounts().register(registering.clone()).await).await;
+    let mut token = None;
+    eventually_within(PATIENCE, async || {
+        token = letters(mail).into_iter().find(|letter| letter.to == email).map(|letter| letter.token().to_owned());
+        token.is_some()
+    })
+    .await;
+    let verifying = pb::VerifyEmailRequest { token: token.unwrap(), request_id, ..Default::default() };
+    insist(async || anyone.accounts().verify_email(verifying.clone()).await).await;
+    insist(async || Actor::sign_in(channel.clone(), &email, PASSWORD, "Laptop").await).await
+}
+
+/// Every letter delivered into a folder.
+pub fn letters(folder: &Path) -> Vec<Letter> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let delivered = entries.filter(|path| path.extension().is_some_and(|end| end == "eml"));
+    delivered.map(|path| Letter::parse(&std::fs::read(path).unwrap())).collect()
+}
+
+/// Whether nobody answered, or somebody who had to give up. Every other refusal is a broken promise.
+pub fn is_outage(status: &Status) -> bool {
+    let details = details(status);
+    let reasons = [ErrorReason::DependencyDown, ErrorReason::ServerBusy, ErrorReason::DeadlineExceeded];
+    details
+        .error_info()
+        .is_none_or(|info| reasons.iter().any(|reason| info.reason == backline::rpc::fault::short_name(*reason)))
 }
