@@ -22,6 +22,7 @@ mod contract;
 mod cookies;
 mod crash;
 mod deletion;
+mod deploy;
 mod devices;
 mod erasure;
 mod factor_guessing;
