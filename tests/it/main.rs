@@ -64,6 +64,7 @@ mod step_up;
 mod storage;
 mod stories;
 mod submissions;
+mod supply;
 mod tracks;
 mod upgrades;
 mod vectors;
