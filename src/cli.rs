@@ -1,6 +1,7 @@
 //! The command line.
 
 mod calibrate;
+mod health;
 mod keys;
 
 use std::{
@@ -78,6 +79,8 @@ enum Command {
     },
     /// Check the settings and report every problem at once
     CheckConfig,
+    /// Ask the server on this machine whether it is ready, by its admin port
+    Health,
     /// The server's own keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -162,6 +165,7 @@ impl Cli {
                 };
                 create_service_account(config, new).await
             }
+            Command::Health => health::run(&config).await,
             Command::Keys(keys) => keys.run(&config),
             Command::Calibrate { target } => {
                 calibrate::run(&config, target).await;

@@ -12,7 +12,7 @@ done
 folder=$(mktemp -d)
 pid=
 cleanup() {
-  if [ -n "$pid" ]; then kill -INT "$pid" 2> /dev/null && wait "$pid" || true; fi
+  if [ -n "$pid" ] && kill -INT "$pid" 2> /dev/null; then wait "$pid" || true; fi
   rm -rf "$folder"
 }
 trap cleanup EXIT

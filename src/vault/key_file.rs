@@ -44,12 +44,13 @@ impl KeyFile {
     }
 
     /// # Errors
-    /// One sentence: it cannot be read, is readable by others or malformed.
+    /// One sentence: it cannot be read, is readable by others or malformed. The group may read: a mounted secret belongs to
+    /// root, and to the server only by its group.
     pub fn read(&self) -> anyhow::Result<(Vec<Line>, Stamp)> {
         let file = self.0.display();
         let stamp = self.stamp();
         let text = fs::read_to_string(&self.0).with_context(|| format!("the key file {file} cannot be read"))?;
-        if fs::metadata(&self.0)?.permissions().mode() & 0o077 != 0 {
+        if fs::metadata(&self.0)?.permissions().mode() & 0o037 != 0 {
             bail!("the key file {file} can be read by others; run chmod 600 on it");
         }
         let lines = parse(&text).with_context(|| format!("the key file {file} is malformed"))?;

@@ -322,6 +322,19 @@ mod tests {
     }
 
     #[test]
+    fn a_mounted_secret_is_read_by_its_group_and_from_a_folder_that_cannot_be_written() {
+        let shelf = Shelf::new();
+        let made = shelf.keys().unwrap();
+        for kind in KeyKind::ALL {
+            let file = shelf.file(&format!("{}.key", kind.name()));
+            fs::set_permissions(file, fs::Permissions::from_mode(0o440)).unwrap();
+        }
+        let folder = shelf.file("token.key").parent().unwrap().to_owned();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o550)).unwrap();
+        assert_eq!(shelf.keys().unwrap().token.active().id(), made.token.active().id());
+    }
+
+    #[test]
     fn a_torn_file_is_refused_and_never_replaced() {
         let shelf = Shelf::new();
         let keys = shelf.keys().unwrap();

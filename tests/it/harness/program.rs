@@ -54,6 +54,8 @@ pub struct Running {
     child: Child,
     /// Where it listens: [`NOWHERE`], if it is a worker.
     pub address: SocketAddr,
+    /// Where it answers those who watch over it.
+    pub admin: SocketAddr,
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -66,14 +68,19 @@ impl Running {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         assert!(line.starts_with("Backline"), "it did not start: «{line}»; see the log");
-        let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok());
-        Self { child, address: address.unwrap_or(NOWHERE), _stdout: stdout }
+        let mut addresses = line.split_whitespace().filter_map(|word| word.trim_end_matches([',', '.']).parse().ok());
+        let mut next = || addresses.next().unwrap_or(NOWHERE);
+        Self { child, address: next(), admin: next(), _stdout: stdout }
     }
 
-    /// SIGTERM, as an operator stops it, and how it ended.
-    pub fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    /// SIGTERM, as an operator stops it: the notice begins, then the drain.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
