@@ -21,7 +21,7 @@
 //! - [`files`]: what people do with files
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`]: a mail server
+//! - [`smtp`], [`redis`]: a mail server; Redis alone, as a cluster, behind a Sentinel
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
@@ -39,6 +39,7 @@ pub mod program;
 pub mod protos;
 pub mod raw;
 pub mod recording;
+pub mod redis;
 pub mod refusals;
 pub mod rows;
 pub mod smtp;
