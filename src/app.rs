@@ -69,7 +69,7 @@ impl App {
             None => connect_mailer(&config)?,
         };
         let sealer = Sealer::new(keys.vault.clone(), dice.clone());
-        let cache = Cache::in_process();
+        let cache = Cache::connect(&config.redis, keys.derived("news"), &dice).await?;
         Ok(Self {
             db: db::connect(&config).await?,
             objects: Objects::connect(&config)?,

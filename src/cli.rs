@@ -272,6 +272,7 @@ async fn run_worker(config: Config) -> anyhow::Result<()> {
     tokio::spawn((*app.keys).clone().follow(stop.clone()));
     sessions::follow_changes(&app, stop.clone()).await?;
     work::worker(&app).work(stop).await;
+    app.cache.close().await;
     app.db.close().await;
     Ok(())
 }
@@ -303,6 +304,7 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
     let app = open(config).await?;
     let account = admin::create_administrator(&app, NewStaff { email, password, display_name }).await?;
     println!("{} is an administrator and can sign in.", account.id);
+    app.cache.close().await;
     app.db.close().await;
     Ok(())
 }
@@ -310,6 +312,7 @@ async fn create_administrator(config: Config, email: &str, name: String, stdin: 
 async fn verify_trail(config: Config, from: i64) -> anyhow::Result<()> {
     let app = open(config).await?;
     let found = audit::verify(&app, audit::Range { from, to: None, after: None, until: None }).await?;
+    app.cache.close().await;
     app.db.close().await;
     if let Some((sequence, problem)) = found.broken {
         bail!("the audit trail is broken at row {sequence}: {problem}");
@@ -328,6 +331,7 @@ async fn create_service_account(config: Config, new: NewServiceAccount) -> anyho
     let made = service_accounts::create(&app, Principal::Operator, None, new, &()).await?;
     eprintln!("{} calls with this key, which is shown this once; it ends when its days are over:", made.account.id);
     println!("{}", made.text.expose());
+    app.cache.close().await;
     app.db.close().await;
     Ok(())
 }

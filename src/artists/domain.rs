@@ -1,10 +1,13 @@
 //! Who sees which artist, and how one comes to be.
 
+use std::sync::Arc;
+
 use sea_orm::DbErr;
 
 use super::{Error, store};
 use crate::{
     app::App,
+    cache::Row,
     db::WriteTx,
     entity::artist::{Model, State},
     kernel::{
@@ -47,13 +50,26 @@ pub async fn found(tx: &WriteTx, app: &App, new: NewArtist) -> Result<Model, DbE
     Ok(artist)
 }
 
-/// The artist, if the caller may see it.
-pub async fn read(app: &App, caller: &Caller, id: ArtistId) -> Result<Model, Error> {
-    let artist = store::find(&app.db, id).await?.ok_or(Error::NotFound)?;
+/// The artist, if the caller may see it. One that is active everybody may; it is kept for a moment.
+pub async fn read(app: &App, caller: &Caller, id: ArtistId) -> Result<Arc<Model>, Error> {
+    let ticket = match app.cache.recall(Row::Artist(id)) {
+        Ok(active) => return Ok(active),
+        Err(ticket) => ticket,
+    };
+    let artist = Arc::new(store::find(&app.db, id).await?.ok_or(Error::NotFound)?);
+    if artist.state == State::Active {
+        app.cache.keep(&ticket, &artist);
+    }
     let visible = artist.state == State::Active
         || caller.roles.is_staff()
         || store::is_member(&app.db, id, caller.account).await?;
     if visible { Ok(artist) } else { Err(Error::NotFound) }
+}
+
+/// Makes every instance forget this artist, once it is durable that it changed. Whoever changes one calls it.
+pub fn changed(tx: &WriteTx, app: &App, id: ArtistId) {
+    let cache = app.cache.clone();
+    tx.after_commit(move || cache.forget(&[Row::Artist(id)]));
 }
 
 /// Which artists are listed.

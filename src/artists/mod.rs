@@ -16,7 +16,7 @@ mod store;
 mod wire;
 
 pub use self::{
-    domain::{NewArtist, found},
+    domain::{NewArtist, changed, found},
     error::Error,
     service::ArtistRpc,
     standing::{Standing, find_standing, with_standing},

@@ -25,9 +25,18 @@ impl<K: Copy + Eq + Hash, V: Default> Halves<K, V> {
         self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_default())
     }
 
+    pub fn has(&self, key: &K) -> bool {
+        self.young.contains_key(key) || self.old.contains_key(key)
+    }
+
     pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
+    }
+
+    pub fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
     }
 }
 
@@ -49,6 +58,9 @@ mod tests {
         }
         assert_eq!((*halves.entry(299), *halves.entry(1)), (299, 0));
         halves.remove(&299);
+        assert!(!halves.has(&299));
         assert_eq!(*halves.entry(299), 0);
+        halves.clear();
+        assert!(!halves.has(&298));
     }
 }

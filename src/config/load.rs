@@ -81,6 +81,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         web: given.section(mode),
         apps: given.section(mode),
         database: given.section(mode),
+        redis: given.section(mode),
         objects: given.section(mode),
         mail: given.section(mode),
         passwords: given.section(mode),

@@ -18,6 +18,7 @@ mod mail;
 mod objects;
 mod passkeys;
 mod passwords;
+mod redis;
 mod server;
 mod sessions;
 mod uploads;
@@ -41,6 +42,7 @@ pub use self::{
     objects::ObjectsConfig,
     passkeys::PasskeysConfig,
     passwords::PasswordsConfig,
+    redis::RedisConfig,
     server::{ForwardedHeader, ServerConfig},
     sessions::SessionsConfig,
     uploads::UploadsConfig,
@@ -84,6 +86,7 @@ pub struct Config {
     pub web: WebConfig,
     pub apps: AppsConfig,
     pub database: DatabaseConfig,
+    pub redis: RedisConfig,
     pub objects: ObjectsConfig,
     pub mail: MailConfig,
     pub passwords: PasswordsConfig,

@@ -31,7 +31,7 @@ impl Queue {
         Self { clock, dice, cache }
     }
 
-    /// Enqueues `job` in the caller's transaction; an idle worker of this process wakes once it is committed.
+    /// Enqueues `job` in the caller's transaction; an idle worker wakes once it is committed.
     ///
     /// If a job with the same unique key waits already, that one stands for both.
     ///

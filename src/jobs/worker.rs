@@ -231,12 +231,12 @@ async fn stopped_long_enough(stop: &CancellationToken, grace: Duration) {
     tokio::time::sleep(grace).await;
 }
 
-/// Waits until a job was enqueued in this process, or some signals were missed.
+/// Waits until a job was enqueued here or on an instance that told us, or some signals were missed.
 async fn enqueued(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
     use tokio::sync::broadcast::error::RecvError;
     loop {
         match signals.recv().await {
-            Ok(Signal::JobEnqueued(_)) | Err(RecvError::Lagged(_)) => return,
+            Ok(Signal::JobEnqueued(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => return,
             Ok(_) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }

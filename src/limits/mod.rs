@@ -1,8 +1,9 @@
 //! How often anyone may do something: the counting behind [`crate::rpc::limit`], and limits that calls alone do not show.
 //!
-//! It promises that a limit holds exactly within one process, however many calls come at once, and that nothing personal
-//! is kept: windows are found by keyed hashes. Counts are forgotten on restart; what must not be (hand-ins, failed
-//! sign-ins) is counted by rows, in its feature. No tables.
+//! It promises that a limit holds exactly, however many calls come at once: over all instances that share a Redis, else
+//! within one process. Nothing personal is kept: windows are found by keyed hashes. While Redis is away each instance
+//! counts by itself against its share of the limit. Counts may be forgotten; what must not be (hand-ins, failed sign-ins) is
+//! counted by rows, in its feature. No tables.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    audit,
+    artists, audit,
     db::WriteTx,
     entity::{
         account::{self, Status},
@@ -19,7 +19,7 @@ use crate::{
         session::EndCause,
     },
     kernel::{EmailAddress, Facts, Principal, ids::AccountId},
-    notifications, sessions, storage, subject,
+    notifications, sessions, storage, subject, tracks,
 };
 
 /// Closes an account for good and queues its erasure, in the caller's transaction: for staff. An account that waits for
@@ -124,8 +124,10 @@ async fn forget_works(app: &App, account: &account::Model) -> Result<(), Error> 
     let now = app.clock.now();
     for artist in works::list_artists(&app.db, account.id).await? {
         let tx = app.db.begin_write().await?;
-        let tracks = works::part(&tx, &artist, now).await?;
-        count(&tx, account.id, "track", tracks).await?;
+        let parted = works::part(&tx, &artist, now).await?;
+        artists::changed(&tx, app, artist.id);
+        tracks::changed(&tx, app, &parted.withdrawn);
+        count(&tx, account.id, "track", parted.deleted).await?;
         tx.commit().await?;
     }
     let tx = app.db.begin_write().await?;

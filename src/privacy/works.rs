@@ -46,18 +46,27 @@ async fn find_heir(tx: &WriteTx, artist: &artist::Model) -> Result<Option<Accoun
     Ok(others.first().map(|member| member.account_id))
 }
 
-/// Parts one artist from its owner. Returns how many tracks were deleted.
-pub async fn part(tx: &WriteTx, artist: &artist::Model, now: Timestamp) -> Result<u64, DbErr> {
+/// What parting an artist from its owner did to its tracks.
+#[derive(Debug, Default)]
+pub struct Parted {
+    /// How many are gone.
+    pub deleted: u64,
+    /// What nobody hears any more.
+    pub withdrawn: Vec<TrackId>,
+}
+
+/// Parts one artist from its owner.
+pub async fn part(tx: &WriteTx, artist: &artist::Model, now: Timestamp) -> Result<Parted, DbErr> {
     let heir = find_heir(tx, artist).await?;
-    let deleted = match heir {
+    let parted = match heir {
         Some(heir) => {
             update_owner(tx, artist.id, heir, now).await?;
-            0
+            Parted::default()
         }
         None => archive(tx, artist, now).await?,
     };
     artist_member::Entity::delete_by_id((artist.id, artist.owner_id)).exec(tx).await?;
-    Ok(deleted)
+    Ok(parted)
 }
 
 async fn update_owner(tx: &WriteTx, id: ArtistId, heir: AccountId, now: Timestamp) -> Result<(), DbErr> {
@@ -76,7 +85,7 @@ async fn update_owner(tx: &WriteTx, id: ArtistId, heir: AccountId, now: Timestam
         .map(drop)
 }
 
-async fn archive(tx: &WriteTx, artist: &artist::Model, now: Timestamp) -> Result<u64, DbErr> {
+async fn archive(tx: &WriteTx, artist: &artist::Model, now: Timestamp) -> Result<Parted, DbErr> {
     let published = list_tracks(tx, artist.id, track::Column::PublishedAt.is_not_null()).await?;
     for id in &published {
         search::remove(tx, search::Kind::Track, (*id).into()).await?;
@@ -94,7 +103,7 @@ async fn archive(tx: &WriteTx, artist: &artist::Model, now: Timestamp) -> Result
         .filter(artist::Column::Id.eq(artist.id))
         .exec(tx)
         .await?;
-    Ok(deleted)
+    Ok(Parted { deleted, withdrawn: published })
 }
 
 async fn list_tracks(tx: &WriteTx, artist: ArtistId, which: Expr) -> Result<Vec<TrackId>, DbErr> {

@@ -2,7 +2,7 @@
 //!
 //! Without its database no service can do anything: all say `NOT_SERVING` once it has been away for a few seconds. Without
 //! the object store only the services that move bytes do; the server as a whole stays ready, degraded. So it is without its
-//! mail server: letters wait in the queue.
+//! mail server: letters wait in the queue; and without Redis: each instance counts limits by itself.
 
 use std::{
     sync::{
@@ -21,7 +21,12 @@ use tonic_health::{
 };
 use tracing::{info, warn};
 
-use crate::{app::App, mail::Mailer, rpc::list::ALL};
+use crate::{
+    app::App,
+    cache::{Cache, Shared},
+    mail::Mailer,
+    rpc::list::ALL,
+};
 
 /// How often dependencies are asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +44,7 @@ const MOVES_BYTES: &str = "backline.v1.StorageService";
 pub struct Health {
     reporter: HealthReporter,
     state: Arc<State>,
+    cache: Cache,
 }
 
 #[derive(Default)]
@@ -46,14 +52,15 @@ struct State {
     database: AtomicBool,
     objects: AtomicBool,
     mail: AtomicBool,
+    redis: AtomicBool,
     draining: AtomicBool,
 }
 
 impl Health {
     /// Asks once, then follows on a task until `stop`.
     pub async fn start(app: App, stop: CancellationToken) -> Self {
-        let state = State { mail: AtomicBool::new(true), ..State::default() };
-        let health = Self { reporter: HealthReporter::new(), state: Arc::new(state) };
+        let state = State { mail: AtomicBool::new(true), redis: AtomicBool::new(true), ..State::default() };
+        let health = Self { reporter: HealthReporter::new(), state: Arc::new(state), cache: app.cache.clone() };
         let (database, objects) = ask(&app).await;
         health.publish(database, objects).await;
         tokio::spawn(health.clone().follow_mail(app.mailer.clone(), stop.clone()));
@@ -84,13 +91,18 @@ impl Health {
         self.state.database.load(Ordering::Relaxed) && !self.state.draining.load(Ordering::Relaxed)
     }
 
-    /// Each dependency by name, and whether it answers.
-    pub fn dependencies(&self) -> [(&'static str, bool); 3] {
-        [
+    /// Each dependency that there is, by name, and whether it answers.
+    pub fn dependencies(&self) -> Vec<(&'static str, bool)> {
+        let redis = match self.cache.shared() {
+            Shared::NotConfigured => None,
+            shared => Some(("redis", shared == Shared::Up)),
+        };
+        let asked = [
             ("database", self.state.database.load(Ordering::Relaxed)),
             ("object_store", self.state.objects.load(Ordering::Relaxed)),
             ("mail", self.state.mail.load(Ordering::Relaxed)),
-        ]
+        ];
+        asked.into_iter().chain(redis).collect()
     }
 
     /// From here on everything is `NOT_SERVING`: the server is going.
@@ -116,7 +128,10 @@ impl Health {
     }
 
     async fn publish(&self, database: bool, objects: bool) {
+        let redis = self.cache.shared();
+        metrics::gauge!("backline_redis_up").set(f64::from(u8::from(redis == Shared::Up)));
         let changed = [
+            ("Redis", self.state.redis.swap(redis != Shared::Away, Ordering::Relaxed), redis != Shared::Away),
             ("database", self.state.database.swap(database, Ordering::Relaxed), database),
             ("object store", self.state.objects.swap(objects, Ordering::Relaxed), objects),
         ];

@@ -100,6 +100,7 @@ impl Server {
                 warn!("a background task did not stop in time");
             }
         }
+        app.cache.close().await;
         app.db.close().await;
         info!("stopped");
         Ok(())

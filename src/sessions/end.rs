@@ -119,3 +119,17 @@ async fn end_own(
     tx.commit().await?;
     Ok(ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Iterable;
+
+    use super::*;
+
+    #[test]
+    fn other_instances_can_tell_every_cause() {
+        for cause in EndCause::iter() {
+            assert!(crate::cache::CAUSES.contains(&cause_name(cause)), "{cause:?} is not among the causes of news");
+        }
+    }
+}

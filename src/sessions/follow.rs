@@ -1,4 +1,5 @@
 //! Hearing of sessions that ended or were opened, and roles that changed, anywhere: other instances, workers, the command line.
+//! Redis tells sooner, and may be away; this is what everybody can rely on.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::{end::cause_name, store};
 use crate::{
     accounts,
     app::App,
-    cache::{CurrentRoles, Revoked},
+    cache::{CurrentRoles, News, Revoked},
     config::SessionsConfig,
     kernel::Timestamp,
 };
@@ -52,16 +53,17 @@ pub async fn follow_changes(app: &App, stop: CancellationToken) -> Result<tokio:
 
 async fn load(app: &App, since: Timestamp) -> Result<(), DbErr> {
     for (session, at, cause) in store::list_ended_since(&app.db, since).await? {
-        app.cache.revoke(session, Revoked { cause: cause_name(cause), at });
+        app.cache.learn(News::ended(session, Revoked { cause: cause_name(cause), at }));
     }
     if app.cache.has_session_watchers() {
         for (session, account, at) in store::list_opened_since(&app.db, since).await? {
-            app.cache.opened(account, session, at);
+            app.cache.learn(News::SessionOpened { account, session, at });
         }
     }
     for account in accounts::list_roles_changed_since(&app.db, since).await? {
         let at = account.roles_changed_at.unwrap_or(since);
-        app.cache.set_roles(account.id, CurrentRoles { version: account.roles_version, roles: account.roles, at });
+        let current = CurrentRoles { version: account.roles_version, roles: account.roles, at };
+        app.cache.learn(News::roles(account.id, current));
     }
     Ok(())
 }

@@ -153,8 +153,8 @@ impl Watcher {
                 match self.signals.recv().await {
                     Ok(Signal::SessionOpened(of) | Signal::RolesChanged(of)) if of == account => return true,
                     Ok(Signal::SessionEnded(id)) if id == self.caller.session => return false,
+                    Ok(Signal::Missed) | Err(RecvError::Lagged(_)) => return true,
                     Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => return true,
                     // Nobody will signal any more; the stream ends with its server.
                     Err(RecvError::Closed) => std::future::pending().await,
                 }

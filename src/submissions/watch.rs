@@ -116,8 +116,8 @@ impl Watcher {
             loop {
                 match self.signals.recv().await {
                     Ok(Signal::SubmissionChanged(id)) if id == self.submission => return,
+                    Ok(Signal::Missed) | Err(RecvError::Lagged(_)) => return,
                     Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => return,
                     // Nobody will signal any more; the look each second remains.
                     Err(RecvError::Closed) => std::future::pending().await,
                 }

@@ -1,10 +1,12 @@
 //! What one can do with tracks.
 
+use std::sync::Arc;
+
 use sea_orm::DbErr;
 use tonic_types::FieldViolation;
 
 use super::{
-    Error,
+    Error, hot,
     states::{self, Act},
     store::{self, SeenTrack, Track},
     wire::{Changes, NewTrack},
@@ -69,9 +71,13 @@ pub async fn create(app: &App, caller: &Caller, new: NewTrack, once: &impl Recor
 }
 
 /// One track, if the caller may see it.
-pub async fn get(app: &App, caller: &Caller, id: TrackId) -> Result<Track, Error> {
+pub async fn get(app: &App, caller: &Caller, id: TrackId) -> Result<Arc<Track>, Error> {
+    let ticket = match hot::recall(app, id) {
+        Ok(published) => return Ok(published),
+        Err(ticket) => ticket,
+    };
     let seen = store::find_seen(&app.db, id, caller.account).await?.ok_or(Error::NotFound)?;
-    if is_visible(&seen, caller) { Ok(seen.track) } else { Err(Error::NotFound) }
+    if is_visible(&seen, caller) { Ok(hot::keep(app, &ticket, seen.track)) } else { Err(Error::NotFound) }
 }
 
 /// Published tracks are everyone's to see, others the members', and the reviewers' once they were handed in.

@@ -12,6 +12,7 @@
 
 mod domain;
 mod error;
+mod hot;
 mod isrc;
 mod language;
 mod lifecycle;
@@ -22,6 +23,7 @@ mod wire;
 
 pub use self::{
     error::Error,
+    hot::changed,
     lifecycle::{hold, lock, publish, release},
     service::TrackRpc,
     states::{Act, allows},

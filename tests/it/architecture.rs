@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
-    ("cache", &["kernel"]),
+    ("cache", &["kernel", "config"]),
     ("entity", &["kernel"]),
     // Engines read their own section of the configuration.
     ("db", &["kernel", "config"]),

@@ -46,6 +46,7 @@ mod plans;
 mod privacy;
 mod privacy_export;
 mod queue;
+mod redis;
 mod refreshes;
 mod reviews;
 mod search;

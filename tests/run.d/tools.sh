@@ -36,7 +36,7 @@ install_packages() {
     if wanted_any supply deploy proto readme sqlite postgres && ! has_python_venv; then missing+=(python3-venv); fi
     if wanted_any migrations postgres && ! postgres_programs >/dev/null; then missing+=(postgresql); fi
     if wanted_any sqlite postgres; then
-        for tool in flac lame strace; do has "$tool" || missing+=("$tool"); done
+        for tool in flac lame strace redis-server; do has "$tool" || missing+=("$tool"); done
     fi
     if wanted readme; then
         for tool in curl jq openssl; do has "$tool" || missing+=("$tool"); done
@@ -55,9 +55,9 @@ install_packages() {
         return 0
     fi
     echo "not possible here (see $LOGS/install.log)"
-    # Encoders and strace only widen the integration tests, which do without them. The other packages decide about
+    # Encoders, strace and Redis only widen the integration tests, which do without them. The other packages decide about
     # whole parts, which say so themselves.
-    for tool in flac lame strace; do
+    for tool in flac lame strace redis-server; do
         if [[ " ${missing[*]} " == *" $tool "* ]] && ! has "$tool"; then
             skip "tests with $tool" "$tool is not installed"
         fi

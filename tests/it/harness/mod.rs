@@ -22,7 +22,7 @@
 //! - [`people`]: people who go on working whatever happens to the server
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`]: a mail server
+//! - [`smtp`], [`redis`]: a mail server; Redis alone, as a cluster, behind a Sentinel
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
@@ -41,6 +41,7 @@ pub mod program;
 pub mod protos;
 pub mod raw;
 pub mod recording;
+pub mod redis;
 pub mod refusals;
 pub mod rows;
 pub mod smtp;
