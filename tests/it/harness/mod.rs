@@ -21,7 +21,7 @@
 //! - [`files`]: what people do with files
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`]: a mail server
+//! - [`smtp`], [`s3`]: a mail server, an object store
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
@@ -41,6 +41,7 @@ pub mod raw;
 pub mod recording;
 pub mod refusals;
 pub mod rows;
+pub mod s3;
 pub mod smtp;
 pub mod stages;
 pub mod works;
