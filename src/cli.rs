@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -214,6 +214,7 @@ async fn open(config: Config) -> anyhow::Result<App> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let app = open(config).await?;
+    app.objects.must_not_refuse().await.map_err(|refused| anyhow!("{refused}"))?;
     let first_start = accounts::none_is_staff(&app.db).await?;
     let server = Server::bind(app.clone()).await?;
     welcome(&app, &server, first_start)?;
@@ -266,6 +267,7 @@ async fn stop_on_signals(drain: CancellationToken, notice: Arc<AtomicBool>) {
 
 async fn run_worker(config: Config) -> anyhow::Result<()> {
     let app = open(config).await?;
+    app.objects.must_not_refuse().await.map_err(|refused| anyhow!("{refused}"))?;
     println!("Backline {} runs background jobs.", env!("CARGO_PKG_VERSION"));
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));

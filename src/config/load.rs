@@ -153,7 +153,8 @@ fn environment(problems: &mut Problems) -> BTreeMap<String, Value> {
 
 /// Numbers and booleans as such, everything else as text; so is a password, whatever it looks like.
 fn scalar(key: &str, text: &str) -> Value {
-    if key.ends_with("password") || key.ends_with("secret") {
+    let secret = ["password", "secret", "access_key_id", "access_key"].iter().any(|ending| key.ends_with(ending));
+    if secret || qualified(key).starts_with("objects.options.") {
         return Value::from(text);
     }
     if let Ok(number) = text.parse::<i64>() {
@@ -172,10 +173,13 @@ fn list(value: &Value) -> Option<Value> {
     Some(Value::from(parts.map(Value::from).collect::<Vec<_>>()))
 }
 
-/// `database_url` → `database.url`; top-level keys go where they belong.
+/// `database_url` → `database.url`; top-level keys and the options of the object store go where they belong.
 fn qualified(key: &str) -> String {
     if let Some((_, full)) = TOP_LEVEL.iter().find(|(short, _)| *short == key) {
         return (*full).to_owned();
+    }
+    if let Some(option) = key.strip_prefix("objects_options_") {
+        return format!("objects.options.{option}");
     }
     match key.split_once(['.', '_']) {
         Some((section, rest)) => format!("{section}.{rest}"),
@@ -285,6 +289,14 @@ mod tests {
         let config = with_flags(&[("mail.username", "backline"), ("mail.password", "0042")]).unwrap();
         let password = config.mail.password.unwrap();
         assert_eq!(secrecy::ExposeSecret::expose_secret(&password), "0042");
+    }
+
+    #[test]
+    fn options_of_the_object_store_are_texts() {
+        let url = ("objects.url", "s3://bucket");
+        let config = with_flags(&[url, ("objects.options.aws_allow_http", "true"), ("objects_options_timeout", "7")]);
+        let options: Vec<String> = config.unwrap().objects.options.into_keys().collect();
+        assert_eq!(options, ["aws_allow_http", "timeout"]);
     }
 
     #[test]

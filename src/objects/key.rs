@@ -39,7 +39,7 @@ impl ObjectKey {
         Self(text.to_owned())
     }
 
-    /// A key under which nothing is ever stored.
+    /// A key under which nothing is stored for longer than a moment.
     pub fn probe() -> Self {
         Self("probe".to_owned())
     }

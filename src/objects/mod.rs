@@ -1,78 +1,67 @@
 //! Object storage: where the bytes of files lie.
 //!
-//! `object_store` reaches local disks, S3-compatible services and memory by URL; this module gives it typed keys, bounded
-//! memory and durability. On a local disk every write is synced, file and folder, before it is acknowledged. Content types
-//! and checksums live in the database: a local store keeps no attributes. Keys are never used twice, so what was read once
-//! under a key cannot change.
+//! `object_store` reaches local disks, S3-compatible services, Google, Azure and memory by URL; this module gives it typed
+//! keys, bounded memory, bounded time and durability. On a local disk every write is synced, file and folder, before it is
+//! acknowledged. Content types and checksums live in the database: a local store keeps no attributes. Keys are never used
+//! twice, so what was read once under a key cannot change.
+//!
+//! Every step ends within `objects.timeout`, or at the deadline of the call it is for; retries happen within that. A write
+//! that ran out of time may still arrive: its key is named by no row, and goes with the folder it lies in.
 
+mod connect;
+mod error;
 mod key;
+mod probe;
 mod read;
+mod sign;
 mod write;
 
-use std::{io::ErrorKind, path::PathBuf, sync::Arc};
+use std::{future::Future, io::ErrorKind, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::Context;
 use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path, signer::Signer};
+use tokio::time::timeout_at;
 
-pub use self::{key::ObjectKey, read::Bytestream, write::ObjectWriter};
-use crate::config::Config;
-
-/// What went wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum ObjectError {
-    /// Nothing is stored under this key.
-    #[error("the object is not in the store")]
-    Missing,
-    /// The store is away or refuses; trying again may help.
-    #[error("the object store failed")]
-    Unavailable(#[source] object_store::Error),
-    /// A read from the local disk failed.
-    #[error("the object store failed")]
-    Io(#[from] std::io::Error),
-}
-
-impl From<object_store::Error> for ObjectError {
-    fn from(error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => Self::Missing,
-            other => Self::Unavailable(other),
-        }
-    }
-}
+use self::{connect::Opened, probe::Probe};
+pub use self::{error::ObjectError, key::ObjectKey, read::Bytestream, sign::Served, write::ObjectWriter};
+use crate::{config::Config, kernel::deadline};
 
 /// The object store. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     /// The folder, if the store is one on this machine.
     folder: Option<Arc<std::path::Path>>,
+    signer: Option<Arc<dyn Signer>>,
+    probe: Arc<Probe>,
+    patience: Duration,
+}
+
+/// Clients of stores know keys, and print them in their own ways.
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
 }
 
 impl Objects {
-    /// Opens the configured store.
+    /// Opens the configured store. Nothing is sent to it yet.
     ///
     /// # Errors
     /// One sentence: the folder cannot be written, the URL or its options are malformed.
     pub fn connect(config: &Config) -> anyhow::Result<Self> {
-        let url = config.objects_url();
-        let parsed = url::Url::parse(&url).with_context(|| format!("objects.url: {url} is not a URL"))?;
-        if parsed.scheme() == "file" {
-            let folder = parsed.to_file_path().ok().with_context(|| format!("objects.url: {url} is not a folder"))?;
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("the folder {} cannot be made; is it writable?", folder.display()))?;
-            let local = LocalFileSystem::new_with_prefix(&folder)
-                .with_context(|| format!("the folder {} cannot be opened", folder.display()))?
-                .with_fsync(true);
-            return Ok(Self { store: Arc::new(local), prefix: Path::default(), folder: Some(folder.into()) });
+        let Opened { store, prefix, folder, signer } = connect::open(config)?;
+        let patience = config.objects.timeout;
+        Ok(Self { store, prefix, folder, signer, probe: Arc::default(), patience })
+    }
+
+    /// One step, until it must end.
+    async fn step<T>(&self, work: impl Future<Output = object_store::Result<T>>) -> Result<T, ObjectError> {
+        match timeout_at(deadline::within(self.patience), work).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(ObjectError::TimedOut),
         }
-        if parsed.scheme() == "memory" {
-            return Ok(Self { store: Arc::new(InMemory::new()), prefix: Path::default(), folder: None });
-        }
-        let (store, prefix) = object_store::parse_url_opts(&parsed, &config.objects.options)
-            .context("objects.url or objects.options are malformed")?;
-        Ok(Self { store: store.into(), prefix, folder: None })
     }
 
     fn path(&self, key: &ObjectKey) -> Path {
@@ -84,7 +73,7 @@ impl Objects {
     /// # Errors
     /// When the store is away; then nothing stands under `key`.
     pub async fn put(&self, key: &ObjectKey, payload: PutPayload) -> Result<(), ObjectError> {
-        self.store.put(&self.path(key), payload).await?;
+        self.step(self.store.put(&self.path(key), payload)).await?;
         Ok(())
     }
 
@@ -93,7 +82,8 @@ impl Objects {
     /// # Errors
     /// When the store is away.
     pub async fn writer(&self, key: &ObjectKey) -> Result<ObjectWriter, ObjectError> {
-        Ok(ObjectWriter::new(self.store.put_multipart(&self.path(key)).await?))
+        let upload = self.step(self.store.put_multipart(&self.path(key))).await?;
+        Ok(ObjectWriter::new(upload, self.patience))
     }
 
     /// Reads `range` of an object in blocks, without holding more than a few of them.
@@ -105,8 +95,8 @@ impl Objects {
             return Ok(Bytestream::empty());
         }
         let options = object_store::GetOptions::new().with_range(Some(range));
-        let found = self.store.get_opts(&self.path(key), options).await?;
-        Ok(Bytestream::of(found))
+        let found = self.step(self.store.get_opts(&self.path(key), options)).await?;
+        Ok(Bytestream::of(found, self.patience))
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -114,9 +104,9 @@ impl Objects {
     /// # Errors
     /// When the store is away.
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), ObjectError> {
-        match self.store.delete(&self.path(key)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+        match self.step(self.store.delete(&self.path(key))).await {
+            Ok(()) | Err(ObjectError::Missing) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -125,14 +115,14 @@ impl Objects {
     /// # Errors
     /// When the store is away; repeating goes on where it stopped.
     pub async fn delete_below(&self, prefix: &ObjectKey) -> Result<u64, ObjectError> {
-        let found: Vec<Path> =
-            self.store.list(Some(&self.path(prefix))).map_ok(|object| object.location).try_collect().await?;
+        let listed = self.store.list(Some(&self.path(prefix))).map_ok(|object| object.location);
+        let found: Vec<Path> = self.step(listed.try_collect()).await?;
         let mut count = 0;
         for path in found {
-            match self.store.delete(&path).await {
+            match self.step(self.store.delete(&path)).await {
                 Ok(()) => count += 1,
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
+                Err(ObjectError::Missing) => {}
+                Err(error) => return Err(error),
             }
         }
         // On a local disk the folder goes too, and with it what a killed writer left half-written.
@@ -189,17 +179,6 @@ impl Objects {
 
     fn local(&self, key: &ObjectKey) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join(key.as_str()))
-    }
-
-    /// Whether the store answers: asks for an object that is not there.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<(), ObjectError> {
-        match self.store.head(&self.path(&ObjectKey::probe())).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

@@ -6,12 +6,13 @@ use std::{
     ops::Range,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream::BoxStream};
 use object_store::{GetResult, GetResultPayload};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::ObjectError;
 
@@ -28,11 +29,23 @@ impl Bytestream {
         Self(futures::stream::empty().boxed())
     }
 
-    pub(super) fn of(found: GetResult) -> Self {
+    /// Each block comes within `patience`, or none does.
+    pub(super) fn of(found: GetResult, patience: Duration) -> Self {
         let range = found.range;
         match found.payload {
             GetResultPayload::File(file, _) => Self(blocks(file, range).boxed()),
-            GetResultPayload::Stream(stream) => Self(stream.map(|block| block.map_err(ObjectError::from)).boxed()),
+            GetResultPayload::Stream(stream) => Self(
+                futures::stream::unfold(Some(stream), move |stream| async move {
+                    let mut stream = stream?;
+                    match timeout(patience, stream.next()).await {
+                        Ok(Some(Ok(block))) => Some((Ok(block), Some(stream))),
+                        Ok(Some(Err(error))) => Some((Err(error.into()), None)),
+                        Ok(None) => None,
+                        Err(_) => Some((Err(ObjectError::TimedOut), None)),
+                    }
+                })
+                .boxed(),
+            ),
         }
     }
 }

@@ -141,7 +141,7 @@ fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
 
 /// `Content-Disposition` with the owner's name for the file: plain for old readers, UTF-8 for all others (RFC 6266, 4.3
 /// and RFC 8187).
-fn disposition(file_name: &str) -> String {
+pub(super) fn disposition(file_name: &str) -> String {
     let plain: String = file_name
         .chars()
         .map(|letter| match letter {

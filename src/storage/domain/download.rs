@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::super::{
     catalog::{self, Found},
     error::Error,
+    http::disposition,
     signature,
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     audit,
     entity::{object_reference, stored_blob},
     kernel::{Caller, Principal, Timestamp, ids::ObjectId},
-    objects::{Bytestream, ObjectKey},
+    objects::{Bytestream, ObjectKey, Served},
 };
 
 /// An object that is being read.
@@ -48,17 +49,25 @@ pub struct SignedUrl {
     pub expires_at: Timestamp,
 }
 
-/// Signs a URL for a caller who may read the object. The audit row is durable before the URL exists for anyone.
+/// Signs a URL for a caller who may read the object: one of the store's own where the settings want that, else one of
+/// ours. The audit row is durable before the URL exists for anyone.
 pub async fn sign_url(app: &App, caller: &Caller, id: ObjectId) -> Result<SignedUrl, Error> {
     let (object, blob) = readable(app, caller, id).await?;
     let life = app.config.uploads.download_url_life;
     // The URL carries whole seconds.
     let expires = (app.clock.now() + life).micros().div_euclid(1_000_000);
-    let grant = signature::Grant { object: id, subject: caller.account, expires, epoch: blob.access_epoch };
-    let url = signature::Signer::new(&app.keys).url(&app.config.public_url(), grant);
+    let disposition = disposition(&object.file_name);
+    let served = Served { media_type: &object.media_type, disposition: &disposition };
+    let theirs = app.objects.sign_download(&ObjectKey::stored(&blob.storage_key), life, served).await?;
+    let presigned = theirs.is_some();
+    let url = theirs.unwrap_or_else(|| {
+        let grant = signature::Grant { object: id, subject: caller.account, expires, epoch: blob.access_epoch };
+        signature::Signer::new(&app.keys).url(&app.config.public_url(), grant)
+    });
 
     let tx = app.db.begin_write().await?;
-    let facts = serde_json::json!({ "expires": expires, "owner": object.owner_id == caller.account });
+    let owner = object.owner_id == caller.account;
+    let facts = serde_json::json!({ "expires": expires, "owner": owner, "presigned": presigned });
     let event = audit::Event::new(Principal::Account(caller.account), "download_url_created", "object", id);
     audit::write(&tx, app, Some(&caller.facts), event.with(facts)).await?;
     tx.commit().await?;

@@ -13,7 +13,7 @@ use super::{MAX_CHUNK_BYTES, PART_BYTES, Told, must_be_open, owned};
 use crate::{
     app::App,
     entity::{upload::Model, upload_segment},
-    kernel::{Caller, ids::UploadId},
+    kernel::{Caller, deadline, ids::UploadId},
     objects::ObjectKey,
     storage::{
         error::Error,
@@ -257,7 +257,10 @@ impl Writer {
             let next = Part::at(self.part.end());
             let part = std::mem::replace(&mut self.part, next);
             let (app, id, generation) = (self.app.clone(), self.upload.id, self.upload.writer_generation);
-            let flight = async move { persist(&app, id, Some(generation), false, part).await };
+            // Another task knows nothing of this one's deadline.
+            let flight = deadline::until(deadline::within(app.config.objects.timeout), async move {
+                persist(&app, id, Some(generation), false, part).await
+            });
             self.flight = Some(tokio::spawn(flight.in_current_span()));
         }
         Ok(())

@@ -10,6 +10,8 @@ use crate::harness::{
     Actor, PASSWORD,
     database::{self, TestDatabase},
     program::{self, Running},
+    redis::Redis,
+    s3::S3,
     world::{channel_to, email_of},
 };
 
@@ -82,8 +84,10 @@ impl Fleet {
     }
 }
 
-/// What all processes share: database, objects, keys, letters.
+/// What all processes share: database, Redis, objects, keys, letters.
 struct Shared {
+    redis: Redis,
+    s3: S3,
     database: TestDatabase,
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
@@ -91,13 +95,14 @@ struct Shared {
 
 impl Shared {
     fn make(settings: &[(&str, &str)]) -> Option<Self> {
+        let (redis, s3) = (Redis::start()?, S3::start());
         let folder = tempfile::tempdir().unwrap();
-        for name in ["keys", "mail", "objects"] {
+        for name in ["keys", "mail"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let database = TestDatabase::make(folder.path());
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let shared = Self { database, settings, folder };
+        let shared = Self { redis, s3, database, settings, folder };
         // The first to start makes the keys that all share.
         let arguments = ["admin", "create", "--email", &email_of("root"), "--password-stdin"];
         let created = program::with_input(&mut shared.command("command-line", &arguments), &format!("{PASSWORD}\n"));
@@ -118,7 +123,8 @@ impl Shared {
         command
             .env("BACKLINE_DATABASE_URL", self.database.url())
             .env("BACKLINE_DATABASE_MAX_CONNECTIONS", "8")
-            .env("BACKLINE_OBJECTS_URL", format!("file://{}", self.folder.path().join("objects").display()))
+            .env("BACKLINE_REDIS_URL", self.redis.url())
+            .envs(self.s3.environment())
             .env("BACKLINE_SERVER_TRUSTED_PROXIES", "127.0.0.1/32")
             .env("BACKLINE_PUBLIC_URL", "http://backline.test")
             .env("BACKLINE_SERVER_DRAIN_NOTICE", "500ms")

@@ -22,7 +22,7 @@
 //! - [`people`]: people who go on working whatever happens to the server
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`], [`redis`]: a mail server; Redis alone, as a cluster, behind a Sentinel
+//! - [`smtp`], [`s3`], [`redis`]: a mail server, an object store; Redis alone, as a cluster, behind a Sentinel
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
@@ -44,6 +44,7 @@ pub mod recording;
 pub mod redis;
 pub mod refusals;
 pub mod rows;
+pub mod s3;
 pub mod smtp;
 pub mod stages;
 pub mod works;

@@ -2,10 +2,14 @@
 
 mod access;
 mod announcing;
+mod bucket;
+mod bucket_start;
+mod bucket_trouble;
 mod checking;
 mod clearing;
 mod downloading;
 mod outage;
+mod presigned;
 mod reading;
 mod sending;
 mod streaming;
@@ -18,6 +22,7 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::harness::{
     files::{announcement, chunk, completion, length, sha256, song, stream_of},
+    s3::S3,
     *,
 };
 
@@ -39,4 +44,12 @@ async fn rows(world: &World) -> (u64, u64, u64) {
     let segments = upload_segment::Entity::find().count(&db).await.unwrap();
     let blobs = stored_blob::Entity::find().count(&db).await.unwrap();
     (segments, blobs, object_reference::Entity::find().count(&db).await.unwrap())
+}
+
+/// A world whose files lie in a bucket.
+async fn world_on(s3: &S3, further: &[(&str, &str)]) -> World {
+    let settings = s3.settings();
+    let mut all: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    all.extend_from_slice(further);
+    World::with(&all).await
 }
