@@ -6,6 +6,7 @@
 //! under a key cannot change.
 
 mod key;
+mod list;
 mod read;
 mod write;
 
@@ -15,7 +16,7 @@ use anyhow::Context;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory, path::Path};
 
-pub use self::{key::ObjectKey, read::Bytestream, write::ObjectWriter};
+pub use self::{key::ObjectKey, list::Listed, read::Bytestream, write::ObjectWriter};
 use crate::config::Config;
 
 /// What went wrong with the store.
