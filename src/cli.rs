@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod calibrate;
 mod health;
 mod keys;
@@ -90,6 +91,12 @@ enum Command {
         #[arg(long, default_value = "50ms", value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
         target: Duration,
     },
+    /// Copy everything to another place, while the server runs
+    Backup(backup::Backup),
+    /// Bring a backup back, into an empty database and an empty object store
+    Restore(backup::Restore),
+    /// Read everything and list what is wrong: the database, every object, the audit trail, sealed values
+    Verify(backup::Verify),
     /// The audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -167,6 +174,9 @@ impl Cli {
             }
             Command::Health => health::run(&config).await,
             Command::Keys(keys) => keys.run(&config),
+            Command::Backup(backup) => backup.run(config).await,
+            Command::Restore(restore) => restore.run(config).await,
+            Command::Verify(verify) => verify.run(config).await,
             Command::Calibrate { target } => {
                 calibrate::run(&config, target).await;
                 Ok(())
@@ -272,6 +282,7 @@ async fn run_worker(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));
     tokio::spawn((*app.keys).clone().follow(stop.clone()));
+    tokio::spawn(crate::backup::follow(app.clone(), stop.clone()));
     sessions::follow_changes(&app, stop.clone()).await?;
     work::worker(&app).work(stop).await;
     app.cache.close().await;

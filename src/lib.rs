@@ -12,6 +12,7 @@
 //!   [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`], [`notifications`], [`audit`],
 //!   [`privacy`]
 //! - [`subject`]: a key per person, under which what must stay is sealed
+//! - [`backup`]: copies of everything, and the way back
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`], [`outgoing`]: the engines behind it
@@ -24,6 +25,7 @@ pub mod app;
 pub mod applications;
 pub mod artists;
 pub mod audit;
+pub mod backup;
 pub mod cache;
 pub mod challenges;
 pub mod cli;

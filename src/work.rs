@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::{
     accounts, admin,
     app::App,
-    challenges, factors,
+    backup::{DrillBackup, MakeBackup},
+    challenges,
+    config::BackupConfig,
+    factors,
     jobs::{Registry, SweepJobs, Worker},
     notifications,
     privacy::{BuildExport, EraseAccount, EraseDue, SweepExports},
@@ -39,9 +42,24 @@ pub fn registry() -> Registry {
         .with_schedule::<EraseDue>(HOUR)
         .with_schedule::<SweepExports>(HOUR)
         .with_schedule::<SweepJobs>(HOUR)
+        .with::<MakeBackup>()
+        .with::<DrillBackup>()
 }
 
 /// A worker for all of them.
 pub fn worker(app: &App) -> Worker {
-    Worker::new(app.clone(), registry())
+    Worker::new(app.clone(), with_backups(registry(), &app.config.backup))
+}
+
+/// Looks often whether a backup or a drill is due; whether it is, the backups themselves tell.
+fn with_backups(registry: Registry, config: &BackupConfig) -> Registry {
+    const LOOK: Duration = Duration::from_mins(5);
+    if config.to.is_none() {
+        return registry;
+    }
+    let registry = registry.with_schedule::<MakeBackup>(LOOK.min(config.every));
+    match config.drill_every {
+        Some(every) => registry.with_schedule::<DrillBackup>(LOOK.min(every)),
+        None => registry,
+    }
 }

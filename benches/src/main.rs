@@ -1,7 +1,8 @@
 //! Measures a release build of the server from outside, each figure beside a control of the same run.
 //!
-//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token`, after `cargo build --release`.
+//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token|backup`, after `cargo build --release`.
 
+mod backup;
 mod figures;
 mod login;
 mod overload;
@@ -66,6 +67,17 @@ enum Workload {
     },
     /// What verifying one access token costs
     Token,
+    /// Backup, a second backup, restore and verification
+    Backup {
+        #[arg(long, default_value_t = 100_000)]
+        tracks: usize,
+        /// Objects of a mebibyte; wants three times as much room in the folder for temporary files
+        #[arg(long, default_value_t = 10)]
+        objects_gib: usize,
+        /// The same, in mebibytes
+        #[arg(long, conflicts_with = "objects_gib")]
+        objects_mib: Option<usize>,
+    },
 }
 
 #[tokio::main]
@@ -79,5 +91,8 @@ async fn main() -> anyhow::Result<()> {
         Workload::Overload { seconds } => overload::measure(&args.server, seconds).await,
         Workload::Timing { samples, database } => timing::measure(&args.server, samples, database.as_deref()).await,
         Workload::Token => token::measure(&args.server).await,
+        Workload::Backup { tracks, objects_gib, objects_mib } => {
+            backup::measure(&args.server, tracks, objects_mib.unwrap_or(objects_gib * 1024)).await
+        }
     }
 }

@@ -44,12 +44,13 @@ mod m20261124_000015_ends_of_accounts;
 mod m20261124_000016_session_second_factor;
 mod m20261124_000017_factor_failures;
 mod m20261124_000018_password_hint;
+mod m20261127_000001_object_hold;
 mod rebuild;
 mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub use self::run::{Error, Status, run, run_first, status};
+pub use self::run::{Error, Status, names, run, run_first, status};
 
 /// Every migration, oldest first.
 struct Migrator;
@@ -89,6 +90,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000016_session_second_factor::Migration),
             Box::new(m20261124_000017_factor_failures::Migration),
             Box::new(m20261124_000018_password_hint::Migration),
+            Box::new(m20261127_000001_object_hold::Migration),
         ]
     }
 }

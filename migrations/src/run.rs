@@ -42,6 +42,12 @@ pub enum Error {
     Database(#[from] DbErr),
 }
 
+/// Every migration of this release by name, oldest first.
+#[must_use]
+pub fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
 /// Says what is pending and what is unknown. Reads only, so a role without the right to create tables may ask.
 pub async fn status(db: &DatabaseConnection) -> Result<Status, DbErr> {
     let migrated_before = SchemaManager::new(db).has_table("seaql_migrations").await?;
@@ -127,7 +133,7 @@ async fn applied<C: ConnectionTrait>(db: &C) -> Result<BTreeSet<String>, DbErr> 
 }
 
 fn compare(applied: &BTreeSet<String>) -> Status {
-    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let known = names();
     Status {
         unknown: applied.iter().filter(|name| !known.contains(name)).cloned().collect(),
         pending: known.into_iter().filter(|name| !applied.contains(name)).collect(),

@@ -36,6 +36,6 @@ pub use self::{
         arrive, find, find_by_email, insert, list_roles_changed_since, none_is_staff, touch, update_email,
         update_factor_kinds, update_others_void, update_password, update_password_hash,
     },
-    undo::{Change, DELETION_GRACE, Undone, spend_deletion_link, take_undo, undo_link},
+    undo::{Change, DELETION_GRACE, Undone, sample, spend_deletion_link, take_undo, undo_link},
     wire::proto,
 };

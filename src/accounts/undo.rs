@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, UpdateMany,
+    sea_query::Expr,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{hold, proof::link_digest};
@@ -136,6 +139,15 @@ async fn hold_owner(tx: &WriteTx, token: Digest) -> Result<Option<account::Model
 fn open(app: &App, row: &Model) -> Option<Change> {
     let detail = app.sealer.open(&place(row.token_sha256), row.sealed.as_deref()?)?;
     serde_json::from_slice(&detail).ok()
+}
+
+/// Whether each of `limit` changes that can be taken back opens under the vault's keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sample(db: &impl ConnectionTrait, app: &App, limit: u64) -> Result<Vec<bool>, DbErr> {
+    let sealed = Entity::find().filter(Column::Sealed.is_not_null()).limit(limit).all(db).await?;
+    Ok(sealed.iter().map(|row| open(app, row).is_some()).collect())
 }
 
 /// The additional data that the detail is sealed with.

@@ -7,6 +7,7 @@
 //! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
 
 mod apps;
+mod backup;
 mod challenges;
 mod database;
 mod devices;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     apps::AppsConfig,
+    backup::BackupConfig,
     challenges::{ChallengeKind, ChallengesConfig},
     database::DatabaseConfig,
     devices::DevicesConfig,
@@ -98,6 +100,7 @@ pub struct Config {
     pub devices: DevicesConfig,
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
+    pub backup: BackupConfig,
     pub log: LogConfig,
 }
 

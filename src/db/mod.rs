@@ -8,6 +8,11 @@
 
 mod connect;
 mod error;
+mod integrity;
+mod long;
+mod scratch;
+mod snapshot;
+mod tools;
 mod tx;
 
 use std::{
@@ -28,6 +33,10 @@ use sea_orm::{
 pub use self::{
     connect::connect,
     error::{Trouble, classify, violates_uniqueness},
+    integrity::integrity,
+    long::{Kind, kind, sqlite_file, tables, without_limits},
+    scratch::Scratch,
+    snapshot::{CopyError, Snapshot, put_back, snapshot},
     tx::{Closing, WriteOne, WriteTx},
 };
 

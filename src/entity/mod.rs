@@ -27,6 +27,7 @@ pub mod letter;
 pub mod login_attempt;
 pub mod login_guard;
 pub mod mail_proof;
+pub mod object_hold;
 pub mod object_reference;
 pub mod password_try;
 pub mod recovery_code;

@@ -3,6 +3,7 @@
 //! Checking and spending are two steps: the check stands before the transaction of the act, the spending in it. So an
 //! act that fails spends nothing, and of two acts with one code only one happens.
 
+use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -199,6 +200,15 @@ pub fn credential_ids(app: &App, factors: &[Model]) -> Vec<Vec<u8>> {
     let passkeys = factors.iter().filter(|factor| factor.kind == Kind::Passkey);
     let plain = passkeys.filter_map(|factor| app.sealer.open(&place(factor.id), &factor.sealed));
     plain.filter_map(|passkey| app.passkeys.credential_id(&passkey)).collect()
+}
+
+/// Whether each of `limit` factors opens under the vault's keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sample(db: &impl ConnectionTrait, app: &App, limit: u64) -> Result<Vec<bool>, DbErr> {
+    let rows = store::list_some(db, limit).await?;
+    Ok(rows.iter().map(|row| app.sealer.open(&place(row.id), &row.sealed).is_some()).collect())
 }
 
 /// The additional data that a factor is sealed with.

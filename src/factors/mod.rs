@@ -26,7 +26,7 @@ pub use self::{
         MOST, Removal, activate, add, hold, prepare, remove, rename, reset, settle_added, undo_added, undo_removed,
         waiting,
     },
-    check::{Given, Passed, check, credential_ids, first_step, owner_of},
+    check::{Given, Passed, check, credential_ids, first_step, owner_of, sample},
     codes::{RecoveryCodes, renew_codes, void_codes},
     error::Error,
     flow::{

@@ -33,6 +33,11 @@ pub async fn list_active(db: &impl ConnectionTrait, account: AccountId) -> Resul
     Entity::of(account, State::Active).order_by_asc(Column::Id).all(db).await
 }
 
+/// Some factors, whoever's.
+pub async fn list_some(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find().limit(limit).all(db).await
+}
+
 /// How many count towards the limit: those in force, and those that wait.
 pub async fn count_counted(db: &impl ConnectionTrait, account: AccountId, now: Timestamp) -> Result<u64, DbErr> {
     let active = Entity::of(account, State::Active).count(db).await?;

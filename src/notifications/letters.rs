@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -108,6 +108,16 @@ pub(super) fn place(id: LetterId) -> Vec<u8> {
 
 pub(super) async fn find(db: &impl ConnectionTrait, id: LetterId) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(id).one(db).await
+}
+
+/// Whether each of `limit` waiting letters opens under the vault's keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sample(db: &impl ConnectionTrait, app: &App, limit: u64) -> Result<Vec<bool>, DbErr> {
+    let waiting = Entity::find().filter(Column::Sealed.is_not_null()).limit(limit).all(db).await?;
+    let opens = |row: &Model| row.sealed.as_deref().is_some_and(|text| app.sealer.open(&place(row.id), text).is_some());
+    Ok(waiting.iter().map(opens).collect())
 }
 
 /// What became of a letter.

@@ -14,5 +14,5 @@ mod letters;
 
 pub use self::{
     jobs::{SendLetter, SweepLetters},
-    letters::{Reader, keep_letters, post, recipient_mac},
+    letters::{Reader, keep_letters, post, recipient_mac, sample},
 };

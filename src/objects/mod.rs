@@ -11,6 +11,7 @@
 mod connect;
 mod error;
 mod key;
+mod list;
 mod probe;
 mod read;
 mod sign;
@@ -23,7 +24,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload, path::Path, signer::
 use tokio::time::timeout_at;
 
 use self::{connect::Opened, probe::Probe};
-pub use self::{error::ObjectError, key::ObjectKey, read::Bytestream, sign::Served, write::ObjectWriter};
+pub use self::{error::ObjectError, key::ObjectKey, list::Listed, read::Bytestream, sign::Served, write::ObjectWriter};
 use crate::{config::Config, kernel::deadline};
 
 /// The object store. Cheap to clone.

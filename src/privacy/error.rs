@@ -31,7 +31,7 @@ pub enum Error {
     Changed,
     #[error("the link is wrong, was used, or is too old")]
     TokenInvalid,
-    #[error("a file of the account is being checked")]
+    #[error("a file of the account is being checked, or is held for a backup")]
     StillChecking,
     #[error("the copy could not be written")]
     Archive(#[source] std::io::Error),

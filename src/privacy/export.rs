@@ -4,6 +4,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 use tokio::{fs::File, io::AsyncReadExt};
 use uuid::Uuid;
@@ -335,6 +336,14 @@ pub async fn sweep(app: &App) -> Result<(), Error> {
         delete(app, export.id).await?;
     }
     Ok(())
+}
+
+/// Ends every copy at once, without its bytes: of a restored database, since backups have no copies.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_copies(app: &App) -> Result<(), DbErr> {
+    store::update_all_expired(&app.db).await
 }
 
 const README: &str = "This is a copy of everything that Backline holds of you.\n\n\

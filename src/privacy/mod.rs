@@ -37,5 +37,6 @@ pub use self::{
     deletion::{bar, cancel_deletion, unbar},
     erasure::erase,
     error::Error,
+    export::forget_copies,
     jobs::{BuildExport, EraseAccount, EraseDue, SweepExports},
 };

@@ -84,6 +84,17 @@ pub async fn update_expired(db: &Db, id: ExportId) -> Result<(), DbErr> {
         .map(drop)
 }
 
+/// Notes that no export's file is there.
+pub async fn update_all_expired(db: &Db) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Expired.to_value()))
+        .col_expr(Column::StorageKey, Expr::value(Option::<String>::None))
+        .filter(Column::State.eq(State::Ready))
+        .exec(&db.write_one())
+        .await
+        .map(drop)
+}
+
 /// Gives up exports that nothing came of, and gives those.
 pub async fn update_failed(db: &Db, before: Timestamp, now: Timestamp) -> Result<Vec<Model>, DbErr> {
     giving_up(now).filter(Column::CreatedAt.lt(before)).exec_with_returning(&db.write_one()).await

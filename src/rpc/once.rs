@@ -10,7 +10,7 @@ use std::{future::Future, marker::PhantomData, time::Duration};
 use prost::Message;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use tonic::{Response, Status};
@@ -158,6 +158,15 @@ impl<T: Sync> Record<T> for () {
     async fn record(&self, _: &WriteTx, _: &T) -> Result<(), DbErr> {
         Ok(())
     }
+}
+
+/// Whether each of `limit` kept replies opens under the vault's keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sample(db: &impl ConnectionTrait, repeats: &Repeats, limit: u64) -> Result<Vec<bool>, DbErr> {
+    let rows = Entity::find().limit(limit).all(db).await?;
+    Ok(rows.iter().map(|row| repeats.sealer.open(row.scope.as_bytes(), &row.reply).is_some()).collect())
 }
 
 async fn find(db: &impl ConnectionTrait, record: Digest, repeats: &Repeats) -> Result<Option<Model>, DbErr> {

@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use crate::{app::App, audit, sessions, work};
+use crate::{app::App, audit, backup, sessions, work};
 
 /// A server that listens and is not serving yet.
 pub struct Server {
@@ -73,6 +73,7 @@ impl Server {
             .await
             .context("the sessions that ended lately cannot be read from the database")?;
         let keys = tokio::spawn((*app.keys).clone().follow(background.clone()));
+        let backups = tokio::spawn(backup::follow(app.clone(), background.clone()));
         let health = health::Health::start(app.clone(), background.clone()).await;
         let admin = tokio::spawn(admin::serve(admin, health.clone(), recorder, background.clone()));
         let worker = app.config.work.in_server.then(|| tokio::spawn(work::worker(&app).work(background.clone())));
@@ -95,7 +96,7 @@ impl Server {
             warn!(calls = tasks.len(), "some calls did not finish in time");
         }
         background.cancel();
-        for task in [Some(admin), Some(following), Some(keys), worker].into_iter().flatten() {
+        for task in [Some(admin), Some(following), Some(keys), Some(backups), worker].into_iter().flatten() {
             if tokio::time::timeout(app.config.server.grace, task).await.is_err() {
                 warn!("a background task did not stop in time");
             }

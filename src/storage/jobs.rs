@@ -42,7 +42,7 @@ impl Job for ClearStaging {
 
     /// May run twice: what is gone stays gone.
     async fn run(&self, app: &App) -> Result<(), JobError> {
-        domain::settle(app, self.upload).await.map_err(JobError::retry)
+        domain::settle(app, self.upload).await.map(drop).map_err(JobError::retry)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Files: how they come in, how they are checked, how they go out.
 //!
-//! Owns the tables `upload`, `upload_segment`, `stored_blob` and `object_reference`, and everything in the object store.
+//! Owns the tables `upload`, `upload_segment`, `stored_blob`, `object_reference` and `object_hold`, and everything in the
+//! object store.
 //! It promises that
 //!
 //! - what a reply calls persisted survives a crash: bytes are durable before the row that names them;
@@ -8,13 +9,15 @@
 //! - one writer at a time: whoever takes over raises the generation, and the one before commits nothing more;
 //! - an object's digest, type and bytes come from the same read; equal contents are stored once, and no owner learns of
 //!   another;
-//! - a process killed anywhere leaves nothing that the next run or the sweeper does not mend.
+//! - a process killed anywhere leaves nothing that the next run or the sweeper does not mend;
+//! - while a backup holds the objects, nothing that a copy of the database may name is deleted.
 //!
 //! Virus scans, decoding, renditions and signed parts are not here yet.
 
 mod catalog;
 mod domain;
 mod error;
+pub mod hold;
 pub mod http;
 pub mod jobs;
 mod kinds;

@@ -139,6 +139,15 @@ pub async fn forget(tx: &WriteTx, subjects: &[Uuid]) -> Result<u64, DbErr> {
     store::delete(tx, subjects).await
 }
 
+/// Whether each of `limit` keys opens under the vault's keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sample(db: &impl ConnectionTrait, app: &App, limit: u64) -> Result<Vec<bool>, DbErr> {
+    let rows = store::list_some(db, limit).await?;
+    Ok(rows.iter().map(|row| app.sealer.open(&place(row.subject_id), &row.wrapped).is_some()).collect())
+}
+
 /// The additional data that a key is wrapped with.
 fn place(subject: Uuid) -> Vec<u8> {
     [b"subject_key/".as_slice(), subject.as_bytes()].concat()

@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict, Query, SubQueryStatement},
 };
 use uuid::Uuid;
@@ -22,6 +22,11 @@ pub async fn list(
         return Ok(Vec::new());
     }
     Entity::find().filter(Column::SubjectId.is_in(subjects)).all(db).await
+}
+
+/// Some keys that are not destroyed.
+pub async fn list_some(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find().filter(Column::DestroyedAt.is_null()).limit(limit).all(db).await
 }
 
 /// A subject's wrapped key, as one column of another statement: null if there is none, empty if it is destroyed.

@@ -21,7 +21,7 @@ pub use self::{
     keys::{KeyFolder, KeyKind, Keys, NOTICE},
     paseto::Paseto,
     passkeys::{Asked, Assertion, Made, Passkeys, Rejected},
-    passwords::{Hasher, Verdict},
+    passwords::{Hasher, Verdict, pepper_ids},
     pool::Unhashed,
     ring::{Key, Ring},
     seal::Sealer,

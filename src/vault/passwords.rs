@@ -56,6 +56,12 @@ impl Pepper {
     }
 }
 
+/// Identifiers of the keys that password hashes are mixed with; none of them is a key.
+pub fn pepper_ids(config: &PasswordsConfig) -> Vec<String> {
+    let peppers = config.peppers().unwrap_or_default().into_iter().map(Pepper::new);
+    peppers.map(|pepper| hex::encode(pepper.id.as_bytes())).collect()
+}
+
 /// Hashes and compares. Cheap to clone; all clones share one pool.
 #[derive(Clone)]
 pub struct Hasher {

@@ -36,11 +36,12 @@ const LAYERS: [(&str, &[&str]); 21] = [
 /// Who may know the features: what puts them together.
 const ROOTS: [&str; 3] = ["cli", "server", "work"];
 
-const FEATURES: [&str; 16] = [
+const FEATURES: [&str; 17] = [
     "accounts",
     "admin",
     "applications",
     "artists",
+    "backup",
     "challenges",
     "privacy",
     "enrolment",

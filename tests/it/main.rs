@@ -14,6 +14,7 @@ mod audit;
 mod audit_chain;
 mod audit_reads;
 mod audit_rows;
+mod backups;
 mod canaries;
 mod capacity;
 mod challenges;

@@ -42,7 +42,7 @@ pub async fn finalize(app: &App, id: UploadId) -> Result<(), Error> {
             Err(refused) => reject(app, &upload, refused).await?,
         }
     }
-    settle(app, id).await
+    settle(app, id).await.map(drop)
 }
 
 /// Whole, of an allowed type, and stored under the final key.

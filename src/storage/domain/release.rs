@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 
-use super::super::{catalog, error::Error, jobs::DestroyBlob, store};
+use super::super::{catalog, error::Error, hold, jobs::DestroyBlob, store};
 use crate::{
     app::App,
     kernel::ids::{AccountId, BlobId},
@@ -16,6 +16,8 @@ const BATCH: u64 = 100;
 /// How long after the last reference to some bytes they are destroyed: whoever takes them up again in the same moment
 /// has committed by then.
 const REGRET: Duration = Duration::from_mins(1);
+/// When to ask again whether the store's objects are still held.
+const WAIT: Duration = Duration::from_mins(5);
 
 /// How far a release has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +27,8 @@ pub struct Released {
     pub files: u64,
 }
 
-/// Gives up the account's unfinished uploads and clears what ended ones left. `false` while some are being checked: ask
-/// again.
+/// Gives up the account's unfinished uploads and clears what ended ones left. `false` while some are being checked, or the
+/// store's objects are held: ask again.
 pub async fn give_up(app: &App, owner: AccountId) -> Result<bool, Error> {
     let tx = app.db.begin_write().await?;
     store::update_all_cancelled(&tx, owner, app.clock.now()).await?;
@@ -34,7 +36,9 @@ pub async fn give_up(app: &App, owner: AccountId) -> Result<bool, Error> {
     loop {
         let ended = store::list_ended_staged_of(&app.db, owner, BATCH).await?;
         for &upload in &ended {
-            super::settle(app, upload).await?;
+            if !super::settle(app, upload).await? {
+                return Ok(false);
+            }
         }
         if ended.is_empty() {
             return Ok(!store::any_verifying(&app.db, owner).await?);
@@ -64,12 +68,18 @@ pub async fn release(app: &App, owner: AccountId) -> Result<Released, DbErr> {
     Ok(released)
 }
 
-/// Destroys the bytes of a blob that nobody owns any more; one that found an owner in time comes back.
+/// Destroys the bytes of a blob that nobody owns any more; one that found an owner in time comes back. While the store's
+/// objects are held it is put off.
 pub async fn destroy(app: &App, id: BlobId) -> Result<(), Error> {
     if catalog::update_revived(&app.db, id).await? {
         return Ok(());
     }
     let Some(blob) = catalog::find_destroyed(&app.db, id).await? else { return Ok(()) };
+    if hold::is_held(&app.db, app.clock.now()).await? {
+        let tx = app.db.begin_write().await?;
+        app.queue.enqueue_after(&tx, &DestroyBlob { blob: id }, WAIT).await?;
+        return Ok(tx.commit().await?);
+    }
     app.objects.delete(&ObjectKey::stored(&blob.storage_key)).await?;
     Ok(catalog::delete_blob(&app.db, id).await?)
 }

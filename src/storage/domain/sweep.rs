@@ -1,6 +1,6 @@
 //! Clearing up: uploads that nobody finished, and what ended uploads leave behind.
 
-use super::super::{catalog, error::Error, store};
+use super::super::{catalog, error::Error, hold, store};
 use crate::{
     app::App,
     audit,
@@ -51,11 +51,14 @@ async fn expire(app: &App, id: UploadId) -> Result<(), Error> {
 /// Clears what an ended upload leaves: its staging, a final object that no blob refers to (the content was there
 /// already, or a run was interrupted), and half-written files. Bytes go first, rows after them; repeating is harmless,
 /// and an upload that has not ended is left alone. Of two finalising runs at once, the later one to come here clears up
-/// after both.
-pub async fn settle(app: &App, id: UploadId) -> Result<(), Error> {
+/// after both. `false` while the store's objects are held: the next sweep finds it again.
+pub async fn settle(app: &App, id: UploadId) -> Result<bool, Error> {
     let upload = store::find(&app.db, id).await?;
     if !upload.is_some_and(|upload| store::has_ended(upload.state)) {
-        return Ok(());
+        return Ok(true);
+    }
+    if hold::is_held(&app.db, app.clock.now()).await? {
+        return Ok(false);
     }
     let content = final_key(id);
     if !catalog::is_stored(&app.db, &content).await? {
@@ -66,7 +69,7 @@ pub async fn settle(app: &App, id: UploadId) -> Result<(), Error> {
     let tx = app.db.begin_write().await?;
     store::delete_staging(&tx, id).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Where the bytes of an upload lie once it is final.

@@ -4,7 +4,7 @@
 //! random moments the process gets SIGKILL and is started again. What was acknowledged must be there after each start;
 //! what was not is repeated with the same request id, and must have happened once in the end.
 
-mod server;
+pub mod server;
 
 use std::{
     cell::Cell,

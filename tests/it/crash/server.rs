@@ -38,7 +38,19 @@ impl Server {
         server
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
+    /// Nothing yet: an empty data folder, and a database without tables. No server runs there.
+    pub fn nowhere() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::empty(folder.path());
+        let address = Arc::new(Mutex::new(NOWHERE));
+        Self { running: None, channel: channel_to(Arc::clone(&address)), address, database, folder }
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = program::backline(self.folder.path(), arguments);
         // What a killed worker held is taken up soon.
         command.env("BACKLINE_WORK_LEASE", "300ms").env("BACKLINE_WORK_POLL_EVERY", "50ms");

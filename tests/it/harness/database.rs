@@ -50,6 +50,17 @@ impl TestDatabase {
         Self::Postgres { name }
     }
 
+    /// A database without any table.
+    pub fn empty(data_dir: &Path) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        if !is_postgres() {
+            return Self::Sqlite { file: data_dir.join("backline.db") };
+        }
+        let name = format!("it_empty_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        administer(&[format!("CREATE DATABASE {name} TEMPLATE template0")]);
+        Self::Postgres { name }
+    }
+
     /// Empties it, gives it the schema of an earlier release (its first `count` migrations) and that release's `rows`,
     /// and brings all of it up to date. No server may be running on it.
     pub async fn upgrade_from(&self, count: u32, rows: &str) {

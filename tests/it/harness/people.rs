@@ -78,6 +78,17 @@ impl Artist {
         Self { number, actor, page, songs: RefCell::default(), checked: Cell::new(0) }
     }
 
+    /// What was promised up to now, to be asked for through another server.
+    pub fn remembering(&self, channel: &Channel) -> Self {
+        Self {
+            number: self.number,
+            actor: self.actor.through(channel.clone()),
+            page: self.page.clone(),
+            songs: RefCell::new(self.songs.borrow().clone()),
+            checked: Cell::new(0),
+        }
+    }
+
     /// The request id of one step with one song.
     fn id(&self, song: usize, step: u32) -> String {
         request_id(1_000_000 + self.number * 100_000 + u32::try_from(song).unwrap() * 10 + step)
@@ -294,6 +305,17 @@ pub struct Newcomers {
 impl Newcomers {
     pub fn new(channel: Channel, mail: PathBuf) -> Self {
         Self { channel, mail, arrived: RefCell::default() }
+    }
+
+    /// Whoever has arrived up to now, as seen by another server.
+    pub fn remembering(&self, channel: &Channel) -> Self {
+        let arrived = self.arrived.borrow().iter().map(|actor| actor.through(channel.clone())).collect();
+        Self { channel: channel.clone(), mail: self.mail.clone(), arrived: RefCell::new(arrived) }
+    }
+
+    /// Their addresses.
+    pub fn emails(&self) -> Vec<String> {
+        self.arrived.borrow().iter().map(|actor| actor.email.clone()).collect()
     }
 
     pub fn count(&self) -> usize {

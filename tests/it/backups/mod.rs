@@ -1,0 +1,7 @@
+//! Backups: what was acknowledged is in them, whatever is wrong with one is refused, and they take care of themselves.
+
+mod refusing;
+mod scheduling;
+mod shelf;
+mod verifying;
+mod working;
