@@ -52,20 +52,39 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const FRAME_BYTES: u32 = 256 * 1024;
 const RESETS: usize = 1024;
+/// So many connections that wait in the kernel's queue are taken when the port closes; the queue holds fewer.
+const MOST_QUEUED: usize = 1024;
+/// The first bytes of a new connection come within this time. One that is told to go before them is dropped unread.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Accepts until `closing`, then waits for the connections, at most the grace.
+///
+/// The port closes before anyone is asked to go: a proxy connects anew at once, and must be refused then and not reset with
+/// its call. For the same reason whoever is in the queue, and believes to be connected, is still served.
 pub async fn serve(listener: TcpListener, app: App, router: Router, closing: CancellationToken) {
     let config = app.config.server.clone();
     let server = Arc::new(http_server(&config));
     let places = Arc::new(Semaphore::new(config.max_connections));
     let addresses = Addresses::new(&config);
     let connections = TaskTracker::new();
+    let (going, mut queued) = (CancellationToken::new(), MOST_QUEUED);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let accepted = tokio::select! {
+        let place = tokio::select! {
+            biased;
+            place = Arc::clone(&places).acquire_owned() => place,
             () = closing.cancelled() => break,
-            accepted = listener.accept() => accepted,
         };
+        let Ok(place) = place else { break };
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = closing.cancelled() => break,
+        };
+        // Or a flood would keep the port open for ever.
+        match queued.checked_sub(usize::from(closing.is_cancelled())) {
+            Some(left) => queued = left,
+            None => break,
+        }
         match accepted {
             Ok((stream, peer)) => {
                 let Some(seat) = addresses.seat(peer.ip()) else {
@@ -79,7 +98,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router, closing: Can
                     idle: config.max_connection_idle,
                     grace: config.grace,
                     first_bytes: config.handshake_timeout,
-                    closing: closing.clone(),
+                    closing: going.clone(),
                 };
                 connections.spawn(connection.live(stream, peer, (place, seat)));
             }
@@ -92,6 +111,8 @@ pub async fn serve(listener: TcpListener, app: App, router: Router, closing: Can
         }
     }
     drop(listener);
+    tokio::time::sleep(SETTLE).await;
+    going.cancel();
     connections.close();
     connections.wait().await;
 }
