@@ -13,6 +13,7 @@ mod presigned;
 mod reading;
 mod sending;
 mod streaming;
+mod synced;
 mod web;
 
 use std::time::Duration;
