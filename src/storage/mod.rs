@@ -10,14 +10,16 @@
 //!   another;
 //! - a process killed anywhere leaves nothing that the next run or the sweeper does not mend.
 //!
-//! Virus scans, decoding, renditions and signed parts are not here yet.
+//! Virus scans, decoding and renditions are not here yet.
 
 mod catalog;
 mod domain;
 mod error;
 pub mod http;
+mod http_parts;
 pub mod jobs;
 mod kinds;
+mod part;
 mod prefix;
 mod pump;
 mod range;
