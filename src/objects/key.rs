@@ -17,6 +17,12 @@ impl ObjectKey {
         Self(format!("staging/{upload}/{offset:016x}-{}", hex::encode(dice.bytes::<8>())))
     }
 
+    /// A part that a client puts there by a signed URL. `mark` follows from everything about it and from its writer, so
+    /// that whoever knows the part finds its key again, and no two parts share one.
+    pub fn part(upload: UploadId, offset: i64, mark: [u8; 8]) -> Self {
+        Self(format!("staging/{upload}/{offset:016x}-{}", hex::encode(mark)))
+    }
+
     /// The folder of all segments of an upload.
     pub fn staging(upload: UploadId) -> Self {
         Self(format!("staging/{upload}"))

@@ -100,6 +100,15 @@ impl Objects {
         Ok(Bytestream::of(found, self.patience))
     }
 
+    /// Reads a whole object, whose size may be anything, in blocks.
+    ///
+    /// # Errors
+    /// [`ObjectError::Missing`], or when the store is away.
+    pub async fn read_all(&self, key: &ObjectKey) -> Result<Bytestream, ObjectError> {
+        let found = self.step(self.store.get(&self.path(key))).await?;
+        Ok(Bytestream::of(found, self.patience))
+    }
+
     /// Removes an object; one that is not there is removed already.
     ///
     /// # Errors

@@ -36,4 +36,16 @@ impl Objects {
         let url = self.step(signer.signed_url_opts(http::Method::GET, &path, life, &options)).await?;
         Ok(Some(url.into()))
     }
+
+    /// A URL of the store's own, to which one object can be put for `life`; `None` where the store has none, or none are
+    /// wanted. How much is put there nobody bounds: what was, is looked at before it counts.
+    ///
+    /// # Errors
+    /// When the keys to sign with cannot be had.
+    pub async fn sign_upload(&self, key: &ObjectKey, life: Duration) -> Result<Option<String>, ObjectError> {
+        let Some(signer) = &self.signer else { return Ok(None) };
+        let path = self.path(key);
+        let url = self.step(signer.signed_url(http::Method::PUT, &path, life)).await?;
+        Ok(Some(url.into()))
+    }
 }

@@ -139,7 +139,8 @@ pub const fn of(rpc: Rpc) -> Access {
         Rpc::StorageGetLimits => anyone(Read),
         Rpc::StorageGetUpload => signed_in(Read),
         Rpc::StorageCreateUpload | Rpc::StorageCompleteUpload | Rpc::StorageCancelUpload => signed_in(Write),
-        Rpc::StorageAppendChunk => signed_in(Chunk),
+        Rpc::StorageSignUploadParts => signed_in(Write),
+        Rpc::StorageAppendChunk | Rpc::StorageCommitUploadParts => signed_in(Chunk),
         Rpc::StorageWriteUpload | Rpc::StorageReadObject => signed_in(Transfer),
         Rpc::StorageCreateDownloadUrl => signed_in(Write),
 

@@ -21,6 +21,7 @@ use super::{
     catalog,
     domain::open,
     error::Error,
+    http_parts,
     range::{self, Wanted},
     signature::{Claims, Signer},
 };
@@ -33,7 +34,8 @@ use crate::{
 /// The routes of this feature.
 pub fn router(app: App) -> Router {
     // axum answers HEAD by the same handler.
-    Router::new().route("/objects/{object_id}", get(fetch)).with_state(app)
+    let parts = http_parts::router(app.clone());
+    Router::new().route("/objects/{object_id}", get(fetch)).with_state(app).merge(parts)
 }
 
 async fn fetch(
@@ -117,7 +119,7 @@ fn refused() -> Response<Body> {
     plain(StatusCode::FORBIDDEN, "This link has expired or is not one of ours. Ask for a new one.")
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     set(&mut response, CONTENT_TYPE, "text/plain; charset=utf-8");

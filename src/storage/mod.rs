@@ -12,15 +12,17 @@
 //! - a process killed anywhere leaves nothing that the next run or the sweeper does not mend;
 //! - while a backup holds the objects, nothing that a copy of the database may name is deleted.
 //!
-//! Virus scans, decoding, renditions and signed parts are not here yet.
+//! Virus scans, decoding and renditions are not here yet.
 
 mod catalog;
 mod domain;
 mod error;
 pub mod hold;
 pub mod http;
+mod http_parts;
 pub mod jobs;
 mod kinds;
+mod part;
 mod prefix;
 mod pump;
 mod range;

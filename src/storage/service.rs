@@ -66,6 +66,28 @@ impl StorageService for StorageRpc {
         Ok(Response::new(pb::AppendChunkResponse { upload: Some(wire::upload(&told)) }))
     }
 
+    async fn sign_upload_parts(
+        &self,
+        request: Request<pb::SignUploadPartsRequest>,
+    ) -> Result<Response<pb::SignUploadPartsResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let (how, parts) = wire::parts_to_sign(request.get_ref())?;
+        let signed = domain::sign_parts(&self.app, &caller, how, &parts).await?;
+        Ok(Response::new(wire::signed_parts(&signed, self.app.clock.now())))
+    }
+
+    async fn commit_upload_parts(
+        &self,
+        request: Request<pb::CommitUploadPartsRequest>,
+    ) -> Result<Response<pb::CommitUploadPartsResponse>, Status> {
+        let caller = rpc::caller(&request)?;
+        let message = request.get_ref();
+        let parts = wire::parts(&message.parts)?;
+        let id = wire::upload_id(&message.upload_id)?;
+        let told = domain::commit_parts(&self.app, &caller, id, message.writer_generation, &parts).await?;
+        Ok(Response::new(pb::CommitUploadPartsResponse { upload: Some(wire::upload(&told)) }))
+    }
+
     async fn get_upload(
         &self,
         request: Request<pb::GetUploadRequest>,

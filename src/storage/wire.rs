@@ -3,9 +3,10 @@
 use tonic::Status;
 
 use super::{
-    domain::{Append, Chunk, Completion, MAX_CHUNK_BYTES, NewUpload, PART_BYTES, SignedUrl, Told},
+    domain::{Append, Chunk, Completion, MAX_CHUNK_BYTES, NewUpload, PART_BYTES, SignedParts, SignedUrl, Told},
     error::Error,
     kinds,
+    part::Part,
 };
 use crate::{
     config::UploadsConfig,
@@ -89,6 +90,47 @@ fn chunk(offset: i64, data: bytes::Bytes, crc32c: Option<u32>) -> Result<Chunk, 
     fields.expect(!data.is_empty(), "data", "must not be empty");
     fields.expect(data.len() <= MAX_CHUNK_BYTES, "data", "must have at most 1048576 bytes");
     fields.finish(|| Some(Chunk { offset, data, crc32c }))
+}
+
+/// Parts that one call may name.
+const MAX_PARTS: usize = 16;
+
+pub fn parts_to_sign(message: &pb::SignUploadPartsRequest) -> Result<(Append, Vec<Part>), Status> {
+    let parts = parts(&message.parts)?;
+    let (generation, take_over) = (message.writer_generation, message.take_over);
+    Ok((Append { upload: upload_id(&message.upload_id)?, generation, take_over }, parts))
+}
+
+/// Parts in the order of the file, which do not overlap.
+pub fn parts(given: &[pb::UploadPart]) -> Result<Vec<Part>, Status> {
+    let mut fields = Fields::default();
+    fields.expect((1..=MAX_PARTS).contains(&given.len()), "parts", "must be 1 to 16 parts");
+    let mut end = 0;
+    let mut parts = Vec::with_capacity(given.len().min(MAX_PARTS));
+    for (number, part) in given.iter().take(MAX_PARTS).enumerate() {
+        let (offset, size_bytes) = (part.offset, part.size_bytes);
+        let fits = (1..=length(PART_BYTES)).contains(&size_bytes);
+        fields.expect(fits, &format!("parts[{number}].size_bytes"), "must be 1 to 8388608");
+        let follows = offset >= end;
+        fields.expect(follows, &format!("parts[{number}].offset"), "must not be before the end of the part before");
+        let part = Part { offset, size_bytes, crc32c: part.crc32c };
+        end = part.end().max(end);
+        parts.push(part);
+    }
+    fields.finish(|| Some(parts))
+}
+
+pub fn signed_parts(signed: &SignedParts, now: Timestamp) -> pb::SignUploadPartsResponse {
+    let part = |(part, url): &(Part, String)| pb::SignedUploadPart {
+        part: Some(pb::UploadPart { offset: part.offset, size_bytes: part.size_bytes, crc32c: part.crc32c }),
+        url: url.clone(),
+    };
+    pb::SignUploadPartsResponse {
+        upload: Some(upload(&signed.told)),
+        parts: signed.urls.iter().map(part).collect(),
+        expire_time: Some(convert::timestamp(signed.expires_at)),
+        lifetime: Some(convert::duration(signed.expires_at.since(now))),
+    }
 }
 
 pub fn completion(message: &pb::CompleteUploadRequest) -> Result<Completion, Status> {

@@ -70,7 +70,10 @@ const fn trail_of(rpc: Rpc) -> Trail {
         Rpc::ApplicationRejectApplication => Leaves(&["application_rejected"]),
 
         Rpc::StorageCreateUpload => Leaves(&["upload_created"]),
-        Rpc::StorageAppendChunk | Rpc::StorageWriteUpload => Passes("bytes on their way; the upload's ends are acts"),
+        Rpc::StorageAppendChunk
+        | Rpc::StorageWriteUpload
+        | Rpc::StorageSignUploadParts
+        | Rpc::StorageCommitUploadParts => Passes("bytes on their way; the upload's ends are acts"),
         Rpc::StorageCompleteUpload => Leaves(&["upload_completed"]),
         Rpc::StorageCancelUpload => Leaves(&["upload_cancelled"]),
         Rpc::StorageCreateDownloadUrl => Leaves(&["download_url_created"]),

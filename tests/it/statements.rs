@@ -100,6 +100,8 @@ const COSTS: &[(&str, u64, Option<u64>)] = &[
     ("StorageService/CreateUpload", 7, Some(8)),
     ("StorageService/WriteUpload", 6, None),
     ("StorageService/AppendChunk", 5, None),
+    ("StorageService/SignUploadParts", 1, None),
+    ("StorageService/CommitUploadParts", 5, None),
     ("StorageService/GetUpload", 1, None),
     ("StorageService/CompleteUpload", 9, None),
     ("StorageService/CancelUpload", 8, None),
@@ -291,6 +293,7 @@ async fn files(meter: &mut Meter<'_>, studio: &Studio) -> String {
         let created = meter.of("StorageService/CreateUpload", ana.storage().create_upload(create.clone())).await;
         ids.push(created.into_inner().upload.unwrap().upload_id);
     }
+    parts(meter, ana, &ids[1], &file).await;
     let (half, upload_id) = (file.len() / 2, ids[0].clone());
     let first = pb::WriteUploadRequest {
         upload_id: upload_id.clone(),
@@ -316,6 +319,16 @@ async fn files(meter: &mut Meter<'_>, studio: &Studio) -> String {
     meter.of("StorageService/CancelUpload", ana.storage().cancel_upload(cancel)).await;
     studio.world.run_jobs().await;
     meter.of("StorageService/GetUpload", ana.read_upload(&upload_id)).await.object_id
+}
+
+async fn parts(meter: &mut Meter<'_>, ana: &Actor, upload_id: &str, file: &[u8]) {
+    let part = files::part(file, 0, 1000);
+    let sign = pb::SignUploadPartsRequest { upload_id: upload_id.into(), parts: vec![part], ..Default::default() };
+    let signed = meter.of("StorageService/SignUploadParts", ana.storage().sign_upload_parts(sign)).await.into_inner();
+    let sent = meter.world.put(&signed.parts[0].url, file[..1000].to_vec()).await;
+    assert!(sent.is_success(), "{sent}");
+    let commit = pb::CommitUploadPartsRequest { upload_id: upload_id.into(), parts: vec![part], ..Default::default() };
+    meter.of("StorageService/CommitUploadParts", ana.storage().commit_upload_parts(commit)).await;
 }
 
 async fn objects(meter: &mut Meter<'_>, studio: &Studio, object_id: &str) {

@@ -4,6 +4,7 @@ mod create;
 mod download;
 mod end;
 mod finalize;
+mod parts;
 mod release;
 mod sweep;
 mod write;
@@ -21,6 +22,7 @@ pub use self::{
     download::{Reading, SignedUrl, open, read, sign_url},
     end::{Completion, cancel, complete},
     finalize::finalize,
+    parts::{SignedParts, commit_parts, keep_part, sign_parts},
     release::{Released, destroy, give_up, release},
     sweep::{settle, sweep},
     write::{Append, Chunk, Writer, append},

@@ -2,7 +2,7 @@
 
 use super::Walk;
 use crate::harness::{
-    audio,
+    audio, files,
     stages::{completing, received, submitted, track, uploaded},
     *,
 };
@@ -22,10 +22,17 @@ pub async fn walk_uploads(walk: &mut Walk<'_>, ana: &Actor) {
     let request =
         pb::AppendChunkRequest { upload_id: upload_id.clone(), data: first.to_vec().into(), ..Default::default() };
     walk.done(ana, request, calls!(storage.append_chunk)).await;
+    let parts = vec![files::part(&file, 100, 200)];
+    let request = pb::SignUploadPartsRequest { upload_id: upload_id.clone(), parts, ..Default::default() };
+    let signed = walk.done(ana, request, calls!(storage.sign_upload_parts)).await;
+    assert!(walk.world.put(&signed.parts[0].url, rest[..100].to_vec()).await.is_success());
+    let parts = vec![files::part(&file, 100, 200)];
+    let request = pb::CommitUploadPartsRequest { upload_id: upload_id.clone(), parts, ..Default::default() };
+    walk.done(ana, request, calls!(storage.commit_upload_parts)).await;
     let request = pb::WriteUploadRequest {
         upload_id: upload_id.clone(),
-        offset: 100,
-        data: rest.to_vec().into(),
+        offset: 200,
+        data: rest[100..].to_vec().into(),
         ..Default::default()
     };
     let write = async |actor: &Actor, message| actor.storage().write_upload(futures::stream::iter([message])).await;

@@ -58,6 +58,12 @@ pub fn stream_of(upload_id: &str, offset: usize, data: &[u8], step: usize) -> Ve
     data.chunks(step).enumerate().map(message).collect()
 }
 
+/// What a careful client says about a part of its file.
+pub fn part(file: &[u8], from: usize, to: usize) -> pb::UploadPart {
+    let size_bytes = length(to - from);
+    pb::UploadPart { offset: length(from), size_bytes, crc32c: crc32c::crc32c(&file[from..to]) }
+}
+
 /// What a careful client says when all bytes are sent.
 pub fn completion(upload_id: &str, file: &[u8]) -> pb::CompleteUploadRequest {
     pb::CompleteUploadRequest {
@@ -149,6 +155,23 @@ impl Actor {
         Ok(pieces)
     }
 
+    /// URLs for parts, one after another as given.
+    pub async fn sign_parts(&self, upload_id: &str, parts: &[pb::UploadPart]) -> Result<Vec<String>, Status> {
+        let request =
+            pb::SignUploadPartsRequest { upload_id: upload_id.to_owned(), parts: parts.to_vec(), ..Default::default() };
+        let reply = self.storage().sign_upload_parts(request).await?.into_inner();
+        Ok(reply.parts.into_iter().map(|signed| signed.url).collect())
+    }
+
+    pub async fn commit_parts(&self, upload_id: &str, parts: &[pb::UploadPart]) -> Result<pb::Upload, Status> {
+        let request = pb::CommitUploadPartsRequest {
+            upload_id: upload_id.to_owned(),
+            parts: parts.to_vec(),
+            ..Default::default()
+        };
+        Ok(self.storage().commit_upload_parts(request).await?.into_inner().upload.expect("the reply has an upload"))
+    }
+
     pub async fn download_url(&self, object_id: &str) -> Result<pb::CreateDownloadUrlResponse, Status> {
         let request = pb::CreateDownloadUrlRequest { object_id: object_id.to_owned() };
         Ok(self.storage().create_download_url(request).await?.into_inner())
@@ -156,6 +179,13 @@ impl Actor {
 }
 
 impl World {
+    /// Puts bytes to a signed URL by an ordinary HTTP client, wherever the URL leads.
+    pub async fn put(&self, url: &str, bytes: Vec<u8>) -> http::StatusCode {
+        let ours = format!("http://{}", self.server().address);
+        let url = url.replacen("http://backline.test", &ours, 1);
+        reqwest::Client::new().put(url).body(bytes).send().await.unwrap().status()
+    }
+
     /// Announces, sends, completes and checks a WAV file: the finalised upload.
     pub async fn finalized(&self, who: &Actor, file: &[u8]) -> pb::Upload {
         self.checked(who, announcement(file), file).await

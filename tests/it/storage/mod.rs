@@ -9,10 +9,12 @@ mod checking;
 mod clearing;
 mod downloading;
 mod outage;
+mod parts;
 mod presigned;
 mod reading;
 mod sending;
 mod streaming;
+mod synced;
 mod web;
 
 use std::time::Duration;
@@ -21,7 +23,7 @@ use backline::entity::{object_reference, stored_blob, upload_segment};
 use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::harness::{
-    files::{announcement, chunk, completion, length, sha256, song, stream_of},
+    files::{announcement, chunk, completion, length, part, sha256, song, stream_of},
     s3::S3,
     *,
 };
