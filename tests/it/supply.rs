@@ -119,7 +119,8 @@ fn lock_with(more: &[(&str, &str)]) -> String {
         (name, floor.map_or("1.0.0", |(_, version, _)| version))
     });
     let all = single.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name)).chain(more);
-    all.map(|(name, version)| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\n")).collect()
+    let packages = all.map(|(name, version)| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n"));
+    packages.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Fleet {
     /// Stops a server as an operator does, waits until it is gone, and starts it again in its old place.
     pub async fn restart(&mut self, server: usize) {
         let running = self.servers[server].take().expect("it runs");
-        running.terminate();
+        running.signal("TERM");
         let ended = tokio::task::spawn_blocking(|| running.wait()).await.unwrap();
         assert!(ended.success(), "it stopped in order: {ended}");
         self.servers[server] = Some(self.shared.serve(server, Some(self.addresses[server])).await);

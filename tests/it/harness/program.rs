@@ -73,9 +73,9 @@ impl Running {
         Self { child, address: next(), admin: next(), _stdout: stdout }
     }
 
-    /// SIGTERM, as an operator stops it: the notice begins, then the drain.
-    pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+    /// `kill -NAME`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
