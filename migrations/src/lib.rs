@@ -49,7 +49,7 @@ mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub use self::run::{Error, Status, run, run_first, status};
+pub use self::run::{Error, Status, check, run, run_first, status};
 
 /// Every migration, oldest first.
 struct Migrator;

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     apps::AppsConfig,
     challenges::{ChallengeKind, ChallengesConfig},
-    database::DatabaseConfig,
+    database::{DatabaseConfig, Pooler},
     devices::DevicesConfig,
     guessing::GuessingConfig,
     limits::LimitsConfig,
