@@ -38,6 +38,7 @@ install_packages() {
     if wanted_any sqlite postgres; then
         for tool in flac lame strace; do has "$tool" || missing+=("$tool"); done
     fi
+    if wanted postgres && ! has pgbouncer; then missing+=(pgbouncer); fi
     if wanted readme; then
         for tool in curl jq openssl; do has "$tool" || missing+=("$tool"); done
     fi
@@ -49,9 +50,9 @@ install_packages() {
         return 0
     fi
     echo "not possible here (see $LOGS/install.log)"
-    # Encoders and strace only widen the integration tests, which do without them. The other packages decide about
-    # whole parts, which say so themselves.
-    for tool in flac lame strace; do
+    # Encoders, strace and the pooler only widen the integration tests, which do without them. The other packages decide
+    # about whole parts, which say so themselves.
+    for tool in flac lame strace pgbouncer; do
         if [[ " ${missing[*]} " == *" $tool "* ]] && ! has "$tool"; then
             skip "tests with $tool" "$tool is not installed"
         fi

@@ -21,11 +21,13 @@
 //! - [`files`]: what people do with files
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`]: a mail server
+//! - [`smtp`], [`postgres`], [`pgbouncer`]: a mail server, a PostgreSQL server and a pooler of one test's own
+//! - [`cable`]: what lies between a server and such a one, to be pulled out
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
 pub mod audio;
+pub mod cable;
 pub mod closed;
 pub mod database;
 pub mod events;
@@ -34,7 +36,9 @@ pub mod files;
 pub mod guests;
 pub mod instance;
 pub mod letters;
+pub mod pgbouncer;
 pub mod plans;
+pub mod postgres;
 pub mod program;
 pub mod protos;
 pub mod raw;

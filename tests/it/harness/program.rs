@@ -50,6 +50,8 @@ pub fn stderr(output: &Output) -> String {
 pub struct Running {
     child: Child,
     pub address: SocketAddr,
+    /// Where it tells how it is.
+    pub admin_address: SocketAddr,
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -61,9 +63,11 @@ impl Running {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok());
-        let address = address.unwrap_or_else(|| panic!("no address in «{line}»; see the log"));
-        Self { child, address, _stdout: stdout }
+        let mut addresses = line.split_whitespace().filter_map(|word| word.trim_end_matches([',', '.']).parse().ok());
+        let (Some(address), Some(admin_address)) = (addresses.next(), addresses.next()) else {
+            panic!("no addresses in «{line}»; see the log")
+        };
+        Self { child, address, admin_address, _stdout: stdout }
     }
 
     /// `kill -9`.
