@@ -215,8 +215,8 @@ async fn open(config: Config) -> anyhow::Result<App> {
         for name in migrations::run(app.db.for_migrations()).await? {
             info!(migration = name, "applied");
         }
-    } else if !migrations::status(app.db.for_migrations()).await?.is_current() {
-        bail!("the database's schema is not this release's; run: backline migrate");
+    } else {
+        migrations::check(app.db.for_migrations()).await?;
     }
     audit::adopt(&app).await?;
     Ok(app)
@@ -294,9 +294,7 @@ async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
     let app = App::open(config, World::real()).await?;
     if check {
         let status = migrations::status(app.db.for_migrations()).await?;
-        if !status.unknown.is_empty() {
-            bail!("the database is newer than this release: {}", status.unknown.join(", "));
-        }
+        status.known()?;
         println!("{} to apply{}", status.pending.len(), list(&status.pending));
         return Ok(());
     }

@@ -50,7 +50,7 @@ mod run;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub use self::run::{Error, Status, names, run, run_first, status};
+pub use self::run::{Error, Status, check, names, run, run_first, status};
 
 /// Every migration, oldest first.
 struct Migrator;

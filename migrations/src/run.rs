@@ -31,6 +31,14 @@ impl Status {
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
     }
+
+    /// That a release as old as this one may touch the database.
+    ///
+    /// # Errors
+    /// [`Error::Newer`].
+    pub fn known(&self) -> Result<(), Error> {
+        if self.unknown.is_empty() { Ok(()) } else { Err(Error::Newer { unknown: self.unknown.clone() }) }
+    }
 }
 
 /// Why a database was not brought up to date. It is left as it was found.
@@ -38,6 +46,8 @@ impl Status {
 pub enum Error {
     #[error("the database was migrated by a newer release ({}); start that release, or restore a backup", unknown.join(", "))]
     Newer { unknown: Vec<String> },
+    #[error("the database lacks {pending} migrations of this release; run: backline migrate")]
+    Older { pending: usize },
     #[error("the database failed while migrating")]
     Database(#[from] DbErr),
 }
@@ -53,6 +63,13 @@ pub async fn status(db: &DatabaseConnection) -> Result<Status, DbErr> {
     let migrated_before = SchemaManager::new(db).has_table("seaql_migrations").await?;
     let applied = if migrated_before { applied(db).await? } else { BTreeSet::new() };
     Ok(compare(&applied))
+}
+
+/// Refuses a database whose schema is not exactly this release's. Reads only.
+pub async fn check(db: &DatabaseConnection) -> Result<(), Error> {
+    let status = status(db).await?;
+    status.known()?;
+    if status.pending.is_empty() { Ok(()) } else { Err(Error::Older { pending: status.pending.len() }) }
 }
 
 /// Applies what is pending and returns the names, oldest first; empty if there was nothing to do.
@@ -87,11 +104,8 @@ pub async fn run_first(db: &DatabaseConnection, count: u32) -> Result<(), DbErr>
 }
 
 fn nothing_to_do(status: &Status) -> Result<bool, Error> {
-    if status.unknown.is_empty() {
-        Ok(status.pending.is_empty())
-    } else {
-        Err(Error::Newer { unknown: status.unknown.clone() })
-    }
+    status.known()?;
+    Ok(status.pending.is_empty())
 }
 
 /// Opens the transaction that keeps other migrators out until it ends.

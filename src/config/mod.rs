@@ -34,7 +34,7 @@ pub use self::{
     apps::AppsConfig,
     backup::BackupConfig,
     challenges::{ChallengeKind, ChallengesConfig},
-    database::DatabaseConfig,
+    database::{DatabaseConfig, Pooler},
     devices::DevicesConfig,
     guessing::GuessingConfig,
     limits::LimitsConfig,

@@ -37,6 +37,9 @@ pub struct ServerConfig {
     /// How long health says `NOT_SERVING` before connections are closed on SIGTERM, for load balancers to notice.
     #[serde(with = "humantime_serde")]
     pub drain_notice: Duration,
+    /// A stream in which a client sends nothing, or takes nothing of what is sent, for so long is cut off.
+    #[serde(with = "humantime_serde")]
+    pub stream_idle_timeout: Duration,
     /// Addresses (of load balancers) that the limit per address does not bind.
     pub unlimited_addresses: Vec<std::net::IpAddr>,
     /// Networks of the load balancers before this server, such as `10.1.0.0/16`. Only they may say for whom they call;
@@ -70,6 +73,7 @@ impl Default for ServerConfig {
             handshake_timeout: Duration::from_secs(5),
             max_connection_age: Duration::from_mins(30),
             max_connection_idle: Duration::from_mins(10),
+            stream_idle_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(30),
             drain_notice: Duration::from_secs(5),
             unlimited_addresses: Vec::new(),
@@ -98,6 +102,9 @@ impl Section for ServerConfig {
         }
         if self.handshake_timeout.is_zero() {
             problems.add("server.handshake_timeout", "must be longer than 0s");
+        }
+        if self.stream_idle_timeout < Duration::from_millis(100) {
+            problems.add("server.stream_idle_timeout", "must be 100ms or more");
         }
     }
 }

@@ -3,30 +3,50 @@
 use std::{str::FromStr, time::Duration};
 
 use anyhow::Context;
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
+use secrecy::ExposeSecret;
 use sqlx::{
-    ConnectOptions,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    ConnectOptions, Connection,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::time::timeout;
 
-use super::Db;
-use crate::config::{Config, DatabaseConfig, Mode};
+use super::{
+    Db,
+    inspect::{explain, inspect},
+    pool::{Connections, Pool, Troubled},
+    session::Limits,
+};
+use crate::config::{Config, DatabaseConfig, Mode, Pooler};
+
+/// How long an idle connection that may be dead has to prove the contrary.
+const PROOF: Duration = Duration::from_millis(500);
 
 /// Opens the configured database.
 ///
 /// Pragmas and session settings stand in the connect options, so that each pooled connection has them.
 ///
 /// # Errors
-/// One sentence that says what to do: the file cannot be opened, the server does not answer, the URL is malformed.
+/// One sentence that says what to do: the file cannot be opened, the server does not answer or is not safe, the URL is
+/// malformed.
 pub async fn connect(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url();
     let db = if url.starts_with("sqlite:") {
         sqlite(&url, &config.database).await?
     } else {
-        postgres(&url, &config.database).await?
+        postgres(&url, &config.database, config.mode).await?
     };
     Ok(if config.mode == Mode::Test { db.keeping_statements() } else { db })
+}
+
+fn limits(config: &DatabaseConfig) -> Limits {
+    Limits {
+        statement: config.statement_timeout,
+        lock: config.lock_timeout,
+        idle_in_transaction: config.idle_in_transaction_timeout,
+        pinned: config.pooler == Pooler::Transaction,
+    }
 }
 
 /// One writer and several readers. WAL lets them work side by side; FULL makes each commit durable before its reply.
@@ -57,33 +77,92 @@ async fn sqlite(url: &str, config: &DatabaseConfig) -> anyhow::Result<Db> {
     let writer = pool(1).connect_with(options.clone()).await.with_context(|| {
         format!("the database file {} cannot be opened; is the folder writable?", options.get_filename().display())
     })?;
+    let options = options.pragma("query_only", "ON");
     let readers = pool(config.max_connections)
-        .connect_with(options.pragma("query_only", "ON"))
+        .connect_with(options.clone())
         .await
         .context("the database file cannot be opened for reading")?;
-    Ok(Db::new(SqlxSqliteConnector::from_sqlx_sqlite_pool(readers), SqlxSqliteConnector::from_sqlx_sqlite_pool(writer)))
+    let probe = pool(1).min_connections(0).connect_lazy_with(options);
+    let migrations = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone());
+    let named = |name, connections| {
+        Pool::new(name, Connections::Sqlite(connections), config.acquire_timeout, limits(config), Troubled::default())
+    };
+    Ok(Db::new(named("reader", readers), named("writer", writer), named("probe", probe), migrations))
 }
 
-async fn postgres(url: &str, config: &DatabaseConfig) -> anyhow::Result<Db> {
-    let statement_timeout = config.statement_timeout.as_millis().to_string();
-    let options = PgConnectOptions::from_str(url)
-        .context("the database URL is malformed")?
-        .application_name("backline")
-        .options([
-            ("statement_timeout", statement_timeout.as_str()),
-            ("lock_timeout", "2000"),
-            ("idle_in_transaction_session_timeout", "10000"),
-        ])
-        .disable_statement_logging();
-    let pool = PgPoolOptions::new()
+/// One pool for all, a connection beside it for asking whether the server is there, and behind a pooler another way for
+/// migrations: they need a session of their own.
+async fn postgres(url: &str, config: &DatabaseConfig, mode: Mode) -> anyhow::Result<Db> {
+    let limits = limits(config);
+    let direct = match &config.direct_url {
+        Some(direct) if limits.pinned => direct_options(direct.expose_secret(), "database.direct_url", limits)?,
+        _ => direct_options(url, "database.url", limits)?,
+    };
+    let key = if limits.pinned { "database.direct_url" } else { "database.url" };
+    inspect(&direct, key, config.acquire_timeout, mode).await?;
+    let options = if limits.pinned { pooled_options(url)? } else { direct.clone() };
+
+    let troubled = Troubled::default();
+    let pool = pool_options(config, &troubled)
         .max_connections(config.max_connections)
         .min_connections(1)
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| explain(&error, &options, "database.url"))?;
+    let probe = pool_options(config, &troubled).max_connections(1).connect_lazy_with(options);
+    let migrations = if limits.pinned { for_migrations(config, direct) } else { pool.clone() };
+    let named =
+        |name, pool| Pool::new(name, Connections::Postgres(pool), config.acquire_timeout, limits, troubled.clone());
+    let shared = named("shared", pool);
+    let migrations = SqlxPostgresConnector::from_sqlx_postgres_pool(migrations);
+    Ok(Db::new(shared.clone(), shared, named("probe", probe), migrations))
+}
+
+/// To the server itself: the session has the limits from its first moment.
+fn direct_options(url: &str, key: &str, limits: Limits) -> anyhow::Result<PgConnectOptions> {
+    let milliseconds = |limit: Duration| limit.as_millis().to_string();
+    Ok(parsed(url, key)?.options([
+        ("statement_timeout", milliseconds(limits.statement)),
+        ("lock_timeout", milliseconds(limits.lock)),
+        ("idle_in_transaction_session_timeout", milliseconds(limits.idle_in_transaction)),
+    ]))
+}
+
+/// To a pooler, which refuses what only a session can keep. Nothing is prepared under a name: the next statement may run
+/// elsewhere.
+fn pooled_options(url: &str) -> anyhow::Result<PgConnectOptions> {
+    Ok(parsed(url, "database.url")?.extra_float_digits(None).statement_cache_capacity(0))
+}
+
+fn parsed(url: &str, key: &str) -> anyhow::Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url).with_context(|| format!("{key} is malformed"))?;
+    Ok(options.application_name(&application_name()).disable_statement_logging())
+}
+
+fn pool_options(config: &DatabaseConfig, troubled: &Troubled) -> PgPoolOptions {
+    let troubled = troubled.clone();
+    PgPoolOptions::new()
         .acquire_timeout(config.acquire_timeout)
         .max_lifetime(Duration::from_mins(30))
         .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .context("PostgreSQL does not answer; check database.url and that the server runs")?;
-    let connection: DatabaseConnection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok(Db::new(connection.clone(), connection))
+        .before_acquire(move |connection, state| {
+            let doubted = troubled.doubts(state.idle_for);
+            Box::pin(async move { Ok(!doubted || matches!(timeout(PROOF, connection.ping()).await, Ok(Ok(())))) })
+        })
+}
+
+/// Connects when first used, and lets go soon: migrations are rare.
+fn for_migrations(config: &DatabaseConfig, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .acquire_timeout(config.acquire_timeout)
+        .max_connections(2)
+        .idle_timeout(Duration::from_mins(1))
+        .connect_lazy_with(options)
+}
+
+/// What `pg_stat_activity` shows: which process on which machine. PostgreSQL cuts names off after 63 bytes.
+fn application_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(40).collect();
+    format!("backline {host} {}", std::process::id())
 }

@@ -24,7 +24,8 @@ pub fn classify(error: &DbErr) -> Trouble {
     }
 }
 
-fn driver(error: &sqlx::Error) -> Trouble {
+/// As [`classify`], of the driver's own error.
+pub fn driver(error: &sqlx::Error) -> Trouble {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

@@ -4,13 +4,21 @@
 //! [`Db::write_one`] for a single guarded statement that is whole by itself. On SQLite both lead to the one writer
 //! connection, and readers are opened with `query_only`; on PostgreSQL all share a pool.
 //!
+//! - `connect`, `inspect`: opening it, and refusing a server that is not safe
+//! - `pool`: waiting for a connection, and what is measured
+//! - `session`: a connection, a transaction on it, and what their time limits are
+//! - `tx`: the two doors to writing
+//!
 //! Both doors and the reader count their statements (with BEGIN and COMMIT), so that tests can pin the number per call.
 
 mod connect;
 mod error;
+mod inspect;
 mod integrity;
 mod long;
+mod pool;
 mod scratch;
+mod session;
 mod snapshot;
 mod tools;
 mod tx;
@@ -25,11 +33,9 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
+use self::pool::Pool;
 pub use self::{
     connect::connect,
     error::{Trouble, classify, violates_uniqueness},
@@ -43,8 +49,11 @@ pub use self::{
 /// The database, for reading. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    reader: Pool,
+    writer: Pool,
+    /// A connection of its own for asking whether the database is there: that calls wait for one is no sign of that.
+    probe: Pool,
+    migrations: DatabaseConnection,
     statements: Statements,
 }
 
@@ -73,8 +82,8 @@ impl Statements {
 }
 
 impl Db {
-    fn new(reader: DatabaseConnection, writer: DatabaseConnection) -> Self {
-        Self { reader, writer, statements: Statements::default() }
+    fn new(reader: Pool, writer: Pool, probe: Pool, migrations: DatabaseConnection) -> Self {
+        Self { reader, writer, probe, migrations, statements: Statements::default() }
     }
 
     /// Keeps each different statement with the first values it was sent with, for tests to look at its plan.
@@ -92,12 +101,8 @@ impl Db {
     /// # Errors
     /// When no connection is to be had in time.
     pub async fn begin_write(&self) -> Result<WriteTx, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
         self.statements.count();
-        Ok(WriteTx::new(self.writer.begin_with_options(options).await?, self.statements.clone()))
+        Ok(WriteTx::new(self.writer.backend(), self.writer.begin().await?, self.statements.clone()))
     }
 
     /// A connection for one guarded statement that needs no transaction around it.
@@ -123,15 +128,23 @@ impl Db {
     }
 
     pub fn is_sqlite(&self) -> bool {
-        self.reader.get_database_backend() == DbBackend::Sqlite
+        self.reader.backend() == DbBackend::Sqlite
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers. Says so within a few seconds, however many calls wait for it.
     ///
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.reader.ping().await
+        self.probe.session().await?.ping().await
+    }
+
+    /// Sets the gauges of the pools to what they are now: for whoever is about to read them.
+    pub fn measure(&self) {
+        self.reader.measure();
+        if self.is_sqlite() {
+            self.writer.measure();
+        }
     }
 
     /// Writes SQLite's log into the file and empties it, so that what was deleted stands in neither. `false` if a reader
@@ -145,23 +158,22 @@ impl Db {
         }
         self.statements.count();
         let checkpoint = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
-        let told = self.writer.query_one_raw(checkpoint).await?;
+        let told = self.writer.query_one(checkpoint).await?;
         let busy: Option<i64> = told.map(|row| row.try_get("", "busy")).transpose()?;
         Ok(busy == Some(0))
     }
 
-    /// The connection for migrations, which alone may change the schema.
+    /// The connection for migrations, which alone may change the schema. Never through a pooler.
     pub fn for_migrations(&self) -> &DatabaseConnection {
-        &self.writer
+        &self.migrations
     }
 
     /// Ends all connections, after the last call and the last job.
     pub async fn close(self) {
-        let same = !self.is_sqlite();
-        if let Err(error) = self.writer.close().await {
-            tracing::warn!(%error, "the database did not close cleanly");
+        for pool in [&self.writer, &self.reader, &self.probe] {
+            pool.close().await;
         }
-        if !same && let Err(error) = self.reader.close().await {
+        if let Err(error) = self.migrations.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
     }
@@ -170,12 +182,12 @@ impl Db {
 #[async_trait]
 impl ConnectionTrait for Db {
     fn get_database_backend(&self) -> DbBackend {
-        self.reader.get_database_backend()
+        self.reader.backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.statements.count_and_keep(&statement);
-        self.reader.execute_raw(statement).await
+        self.reader.execute(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -185,11 +197,11 @@ impl ConnectionTrait for Db {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         self.statements.count_and_keep(&statement);
-        self.reader.query_one_raw(statement).await
+        self.reader.query_one(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.statements.count_and_keep(&statement);
-        self.reader.query_all_raw(statement).await
+        self.reader.query_all(statement).await
     }
 }

@@ -4,9 +4,10 @@ use std::any::Any;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use tokio::sync::Mutex as Turn;
 
-use super::{Db, Statements};
+use super::{Db, Statements, session::Transaction};
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -22,15 +23,17 @@ pub trait Closing: Any + Send {
 ///
 /// A store function that must share a transaction with others takes `&WriteTx`: the type says what prose would forget.
 pub struct WriteTx {
-    tx: DatabaseTransaction,
+    backend: DbBackend,
+    /// One connection, one statement at a time.
+    tx: Turn<Transaction>,
     statements: Statements,
     hooks: Mutex<Vec<Hook>>,
     closing: Mutex<Option<Box<dyn Closing>>>,
 }
 
 impl WriteTx {
-    pub(super) fn new(tx: DatabaseTransaction, statements: Statements) -> Self {
-        Self { tx, statements, hooks: Mutex::default(), closing: Mutex::default() }
+    pub(super) fn new(backend: DbBackend, tx: Transaction, statements: Statements) -> Self {
+        Self { backend, tx: Turn::new(tx), statements, hooks: Mutex::default(), closing: Mutex::default() }
     }
 
     /// Runs `hook` once the change is durable, and never if it is rolled back. For waking workers and watchers; it
@@ -60,7 +63,7 @@ impl WriteTx {
             return Err(error);
         }
         self.statements.count();
-        self.tx.commit().await?;
+        self.tx.into_inner().commit().await?;
         for hook in self.hooks.into_inner() {
             hook();
         }
@@ -73,34 +76,34 @@ impl WriteTx {
     /// When the connection is gone; then nothing happened either.
     pub async fn rollback(self) -> Result<(), DbErr> {
         self.statements.count();
-        self.tx.rollback().await
+        self.tx.into_inner().rollback().await
     }
 }
 
 #[async_trait]
 impl ConnectionTrait for WriteTx {
     fn get_database_backend(&self) -> DbBackend {
-        self.tx.get_database_backend()
+        self.backend
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.statements.count_and_keep(&statement);
-        self.tx.execute_raw(statement).await
+        self.tx.lock().await.session().execute(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         self.statements.count();
-        self.tx.execute_unprepared(sql).await
+        self.tx.lock().await.session().execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         self.statements.count_and_keep(&statement);
-        self.tx.query_one_raw(statement).await
+        self.tx.lock().await.session().query_one(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.statements.count_and_keep(&statement);
-        self.tx.query_all_raw(statement).await
+        self.tx.lock().await.session().query_all(statement).await
     }
 }
 
@@ -112,12 +115,12 @@ pub struct WriteOne<'a> {
 #[async_trait]
 impl ConnectionTrait for WriteOne<'_> {
     fn get_database_backend(&self) -> DbBackend {
-        self.db.writer.get_database_backend()
+        self.db.writer.backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.db.statements.count_and_keep(&statement);
-        self.db.writer.execute_raw(statement).await
+        self.db.writer.execute(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -127,11 +130,11 @@ impl ConnectionTrait for WriteOne<'_> {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         self.db.statements.count_and_keep(&statement);
-        self.db.writer.query_one_raw(statement).await
+        self.db.writer.query_one(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.db.statements.count_and_keep(&statement);
-        self.db.writer.query_all_raw(statement).await
+        self.db.writer.query_all(statement).await
     }
 }

@@ -5,8 +5,9 @@
 //! grpc-web bridge and around all services. Below it nobody asks «is anyone signed in?»; they ask *who*.
 //!
 //! A handler runs on its own tracked task: a client that hangs up, or a deadline that passes, never drops a transaction
-//! half-way (a `BEGIN` cancelled in flight poisons its pooled connection in sqlx 0.9.0). What nobody waits for any more
-//! ends by the database's statement time-out.
+//! half-way. What nobody waits for any more ends soon: a transaction's statements have the deadline as their time limit,
+//! a single statement has the session's, and whoever waits for a connection stops waiting. Answers that stream have
+//! bounds of their own.
 
 use std::{
     convert::Infallible,
@@ -29,7 +30,7 @@ use super::{
     access::{self, Access, Who},
     auth::{self, Authenticate, Standing},
     limit::{self, Limit, Payer},
-    outcome,
+    outcome, outflow,
 };
 use crate::kernel::{Caller, Facts, deadline};
 
@@ -60,12 +61,20 @@ struct Shared {
     authenticate: Arc<dyn Authenticate>,
     limit: Arc<dyn Limit>,
     tasks: TaskTracker,
+    idle: Duration,
 }
 
 impl<S> Gate<S> {
-    /// `tasks` tracks the running handlers, for the drain to wait for.
-    pub fn new(inner: S, authenticate: Arc<dyn Authenticate>, limit: Arc<dyn Limit>, tasks: TaskTracker) -> Self {
-        Self { inner, shared: Arc::new(Shared { authenticate, limit, tasks }) }
+    /// `tasks` tracks the running handlers, for the drain to wait for. An answer of which nothing is taken for `idle` is
+    /// cut off.
+    pub fn new(
+        inner: S,
+        authenticate: Arc<dyn Authenticate>,
+        limit: Arc<dyn Limit>,
+        tasks: TaskTracker,
+        idle: Duration,
+    ) -> Self {
+        Self { inner, shared: Arc::new(Shared { authenticate, limit, tasks, idle }) }
     }
 }
 
@@ -112,7 +121,11 @@ impl Shared {
 
         let response = async {
             match rpc {
-                Some(rpc) => match self.admit(rpc, arrived, &mut request).await {
+                Some(rpc) => match self.admit_in_time(rpc, arrived, &mut request).await {
+                    Ok(deadline) if access::of(rpc).cost.is_long() => {
+                        let response = self.run(inner, request, deadline).await;
+                        response.map(|body| outflow::bounded(body, self.idle, deadline))
+                    }
                     Ok(deadline) => self.run(inner, request, deadline).await,
                     Err(refusal) => Status::from(refusal).into_http(),
                 },
@@ -125,16 +138,19 @@ impl Shared {
         watch.finish(response)
     }
 
-    /// Decides whether the call may begin, and leaves in its extensions what the handler needs.
-    async fn admit(&self, rpc: Rpc, arrived: Instant, request: &mut Request<Body>) -> Result<Instant, Refusal> {
-        let access = access::of(rpc);
-
+    /// Admits a call whose time is not over yet: what admitting it takes counts.
+    async fn admit_in_time(&self, rpc: Rpc, arrived: Instant, request: &mut Request<Body>) -> Result<Instant, Refusal> {
         let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
-        let mut deadline = arrived + wanted.min(access.cost.time_limit());
+        let deadline = arrived + wanted.min(access::of(rpc).cost.time_limit());
         if deadline < Instant::now() + LEAST_TIME {
             return Err(Refusal::DeadlineExceeded);
         }
+        deadline::until(deadline, self.admit(rpc, deadline, request)).await
+    }
 
+    /// Decides whether the call may begin, and leaves in its extensions what the handler needs. Returns until when.
+    async fn admit(&self, rpc: Rpc, mut deadline: Instant, request: &mut Request<Body>) -> Result<Instant, Refusal> {
+        let access = access::of(rpc);
         let facts = request.extensions().get::<Facts>().cloned();
         let caller = match (auth::bearer(request.headers()), facts.clone()) {
             (Ok(Some(token)), Some(facts)) => Some(self.authenticate.authenticate(token, facts).await),

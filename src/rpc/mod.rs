@@ -23,6 +23,7 @@ pub mod limit;
 pub mod list;
 pub mod once;
 mod outcome;
+mod outflow;
 pub mod page;
 pub mod refusal;
 mod transition;

@@ -8,24 +8,31 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::health::Health;
+use crate::db::Db;
 
 #[derive(Clone)]
 struct Watch {
     health: Health,
+    db: Db,
     metrics: PrometheusHandle,
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `stop`.
-pub async fn serve(listener: TcpListener, health: Health, metrics: PrometheusHandle, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, health: Health, db: Db, metrics: PrometheusHandle, stop: CancellationToken) {
     let router = Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(async |State(watch): State<Watch>| watch.metrics.render()))
-        .with_state(Watch { health, metrics });
+        .route("/metrics", get(figures))
+        .with_state(Watch { health, db, metrics });
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         warn!(%error, "the admin port stopped");
     }
+}
+
+async fn figures(State(watch): State<Watch>) -> String {
+    watch.db.measure();
+    watch.metrics.render()
 }
 
 async fn ready(State(watch): State<Watch>) -> (StatusCode, Json<Value>) {

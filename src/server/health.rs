@@ -1,8 +1,11 @@
 //! Health that tells the truth about what we depend on.
 //!
-//! Without its database no service can do anything: all say `NOT_SERVING` once it has been away for a few seconds. Without
-//! the object store only the services that move bytes do; the server as a whole stays ready, degraded. So it is without its
-//! mail server: letters wait in the queue; and without Redis: each instance counts limits by itself.
+//! What each part's absence means stands in [`parts`]. Without its database no service can do anything: all say
+//! `NOT_SERVING` once it has been away for a few seconds. Without the object store only the services that move bytes do;
+//! the server as a whole stays ready, degraded. So it is without its mail server: letters wait in the queue; and without
+//! Redis: each instance counts limits by itself.
+//!
+//! Away and back again are felt within ten and five seconds. Whoever watches by `grpc.health.v1.Health/Watch` is told.
 
 use std::{
     sync::{
@@ -12,7 +15,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all, ready},
+};
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{
     ServingStatus,
@@ -21,12 +28,7 @@ use tonic_health::{
 };
 use tracing::{info, warn};
 
-use crate::{
-    app::App,
-    cache::{Cache, Shared},
-    mail::Mailer,
-    rpc::list::ALL,
-};
+use crate::{app::App, cache::Shared, rpc::list::ALL};
 
 /// How often dependencies are asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -36,49 +38,111 @@ const MAIL_EVERY: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the database may be away before we say so: shorter gaps are ridden out by retries.
 const TOLERANCE: Duration = Duration::from_secs(3);
-/// Without the object store these cannot work.
-const MOVES_BYTES: &str = "backline.v1.StorageService";
+
+/// What cannot work without a part.
+enum Need {
+    /// No call at all: the server is not ready.
+    Everything,
+    /// These services; the server is ready, degraded.
+    Services(&'static [&'static str]),
+    /// Nothing that a caller would feel; degraded all the same.
+    Nothing,
+}
+
+type Ask = fn(&App) -> BoxFuture<'_, bool>;
+
+/// Something that we depend on.
+struct Part {
+    /// As `/readyz` and the metrics call it.
+    name: &'static str,
+    needed_by: Need,
+    every: Duration,
+    patience: Duration,
+    /// How long it may be away before anything is said.
+    tolerance: Duration,
+    /// Whether it answers.
+    ask: Ask,
+    up: AtomicBool,
+}
+
+impl Part {
+    fn new(name: &'static str, needed_by: Need, ask: Ask) -> Self {
+        let tolerance = Duration::ZERO;
+        Self { name, needed_by, every: EVERY, patience: PATIENCE, tolerance, ask, up: AtomicBool::new(true) }
+    }
+
+    fn tolerated_for(self, tolerance: Duration) -> Self {
+        Self { tolerance, ..self }
+    }
+
+    fn asked_every(self, every: Duration, patience: Duration) -> Self {
+        Self { every, patience, ..self }
+    }
+
+    fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    async fn answers(&self, app: &App) -> bool {
+        tokio::time::timeout(self.patience, (self.ask)(app)).await.unwrap_or(false)
+    }
+
+    /// Whether that is news.
+    fn turn(&self, up: bool) -> bool {
+        metrics::gauge!("backline_dependency_up", "part" => self.name).set(f64::from(u8::from(up)));
+        let before = self.up.swap(up, Ordering::Relaxed);
+        match (before, up) {
+            (false, true) => info!(part = self.name, "answers"),
+            (true, false) => warn!(part = self.name, "is away"),
+            _ => {}
+        }
+        before != up
+    }
+}
+
+/// Everything that we depend on.
+fn parts(app: &App) -> Vec<Part> {
+    let redis = Part::new("redis", Need::Nothing, |app| ready(app.cache.shared() == Shared::Up).boxed());
+    let redis = (app.cache.shared() != Shared::NotConfigured).then_some(redis);
+    let always = [
+        Part::new("database", Need::Everything, |app| async { app.db.ping().await.is_ok() }.boxed())
+            .tolerated_for(TOLERANCE),
+        Part::new("object_store", Need::Services(&["backline.v1.StorageService"]), |app| {
+            async { app.objects.ping().await.is_ok() }.boxed()
+        }),
+        // It has its own time limits.
+        Part::new("mail", Need::Nothing, |app| app.mailer.answers().boxed()).asked_every(MAIL_EVERY, MAIL_EVERY),
+    ];
+    always.into_iter().chain(redis).collect()
+}
 
 /// What depends on what, right now. Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
     reporter: HealthReporter,
     state: Arc<State>,
-    cache: Cache,
 }
 
-#[derive(Default)]
 struct State {
-    database: AtomicBool,
-    objects: AtomicBool,
-    mail: AtomicBool,
-    redis: AtomicBool,
+    parts: Vec<Part>,
     draining: AtomicBool,
+    /// One report at a time, so that the last one tells the latest.
+    reporting: Mutex<()>,
 }
 
 impl Health {
-    /// Asks once, then follows on a task until `stop`.
+    /// Asks once for what calls need, then follows each part on a task of its own until `stop`.
     pub async fn start(app: App, stop: CancellationToken) -> Self {
-        let state = State { mail: AtomicBool::new(true), redis: AtomicBool::new(true), ..State::default() };
-        let health = Self { reporter: HealthReporter::new(), state: Arc::new(state), cache: app.cache.clone() };
-        let (database, objects) = ask(&app).await;
-        health.publish(database, objects).await;
-        tokio::spawn(health.clone().follow_mail(app.mailer.clone(), stop.clone()));
-        let following = health.clone();
-        tokio::spawn(async move {
-            let mut database_seen = Instant::now();
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(EVERY) => {}
-                }
-                let (database, objects) = ask(&app).await;
-                if database {
-                    database_seen = Instant::now();
-                }
-                following.publish(database || database_seen.elapsed() < TOLERANCE, objects).await;
-            }
-        });
+        let state = State { parts: parts(&app), draining: AtomicBool::new(false), reporting: Mutex::default() };
+        let health = Self { reporter: HealthReporter::new(), state: Arc::new(state) };
+        let needed = health.state.parts.iter().filter(|part| !matches!(part.needed_by, Need::Nothing));
+        join_all(needed.map(async |part| part.turn(part.answers(&app).await))).await;
+        health.report().await;
+        for part in 0..health.state.parts.len() {
+            let following = health.clone().follow(part, app.clone());
+            let stop = stop.clone();
+            tokio::spawn(async move { stop.run_until_cancelled(following).await });
+        }
         health
     }
 
@@ -88,21 +152,13 @@ impl Health {
 
     /// Whether calls can be served at all.
     pub fn is_ready(&self) -> bool {
-        self.state.database.load(Ordering::Relaxed) && !self.state.draining.load(Ordering::Relaxed)
+        let lacking = |part: &Part| matches!(part.needed_by, Need::Everything) && !part.is_up();
+        !self.state.draining.load(Ordering::Relaxed) && !self.state.parts.iter().any(lacking)
     }
 
-    /// Each dependency that there is, by name, and whether it answers.
+    /// Each dependency by name, and whether it answers.
     pub fn dependencies(&self) -> Vec<(&'static str, bool)> {
-        let redis = match self.cache.shared() {
-            Shared::NotConfigured => None,
-            shared => Some(("redis", shared == Shared::Up)),
-        };
-        let asked = [
-            ("database", self.state.database.load(Ordering::Relaxed)),
-            ("object_store", self.state.objects.load(Ordering::Relaxed)),
-            ("mail", self.state.mail.load(Ordering::Relaxed)),
-        ];
-        asked.into_iter().chain(redis).collect()
+        self.state.parts.iter().map(|part| (part.name, part.is_up())).collect()
     }
 
     /// From here on everything is `NOT_SERVING`: the server is going.
@@ -111,59 +167,36 @@ impl Health {
         self.report().await;
     }
 
-    /// Asks the mail server now and then: it may be slow, and nobody waits for it.
-    async fn follow_mail(self, mailer: Mailer, stop: CancellationToken) {
+    async fn follow(self, part: usize, app: App) {
+        let part = &self.state.parts[part];
+        let mut seen = Instant::now();
         loop {
-            let answers = mailer.answers().await;
-            match (self.state.mail.swap(answers, Ordering::Relaxed), answers) {
-                (true, false) => warn!(part = "mail", "is away"),
-                (false, true) => info!(part = "mail", "answers"),
-                _ => {}
+            let answers = part.answers(&app).await;
+            if answers {
+                seen = Instant::now();
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(MAIL_EVERY) => {}
+            if part.turn(answers || (part.is_up() && seen.elapsed() < part.tolerance)) {
+                self.report().await;
             }
-        }
-    }
-
-    async fn publish(&self, database: bool, objects: bool) {
-        let redis = self.cache.shared();
-        metrics::gauge!("backline_redis_up").set(f64::from(u8::from(redis == Shared::Up)));
-        let changed = [
-            ("Redis", self.state.redis.swap(redis != Shared::Away, Ordering::Relaxed), redis != Shared::Away),
-            ("database", self.state.database.swap(database, Ordering::Relaxed), database),
-            ("object store", self.state.objects.swap(objects, Ordering::Relaxed), objects),
-        ];
-        for (part, before, now) in changed {
-            match (before, now) {
-                (false, true) => info!(part, "answers"),
-                (true, false) => warn!(part, "is away"),
-                _ => {}
-            }
-        }
-        if changed.iter().any(|(_, before, now)| before != now) {
-            self.report().await;
+            tokio::time::sleep(part.every).await;
         }
     }
 
     async fn report(&self) {
+        let _alone = self.state.reporting.lock().await;
         let ready = self.is_ready();
-        let bytes = ready && self.state.objects.load(Ordering::Relaxed);
         let status = |serving| if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         self.reporter.set_service_status("", status(ready)).await;
         for service in service_names() {
-            let serving = if service == MOVES_BYTES { bytes } else { ready };
-            self.reporter.set_service_status(service, status(serving)).await;
+            self.reporter.set_service_status(service, status(ready && !self.lacks(service))).await;
         }
     }
-}
 
-async fn ask(app: &App) -> (bool, bool) {
-    let database = tokio::time::timeout(PATIENCE, app.db.ping());
-    let objects = tokio::time::timeout(PATIENCE, app.objects.ping());
-    let (database, objects) = tokio::join!(database, objects);
-    (matches!(database, Ok(Ok(()))), matches!(objects, Ok(Ok(()))))
+    /// Whether a part is away that this service cannot do without.
+    fn lacks(&self, service: &str) -> bool {
+        let needs = |part: &Part| matches!(part.needed_by, Need::Services(names) if names.contains(&service));
+        self.state.parts.iter().any(|part| needs(part) && !part.is_up())
+    }
 }
 
 /// Full names of our services, each once.

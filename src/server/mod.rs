@@ -75,7 +75,7 @@ impl Server {
         let keys = tokio::spawn((*app.keys).clone().follow(background.clone()));
         let backups = tokio::spawn(backup::follow(app.clone(), background.clone()));
         let health = health::Health::start(app.clone(), background.clone()).await;
-        let admin = tokio::spawn(admin::serve(admin, health.clone(), recorder, background.clone()));
+        let admin = tokio::spawn(admin::serve(admin, health.clone(), app.db.clone(), recorder, background.clone()));
         let worker = app.config.work.in_server.then(|| tokio::spawn(work::worker(&app).work(background.clone())));
 
         let router = services::router(&app, &health, &tasks)?;

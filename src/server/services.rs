@@ -45,12 +45,13 @@ use crate::{
 pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result<Router> {
     let authenticate = Arc::new(AccessTokens::new(app.clone()));
     let calls = Arc::new(Calls::new(app.clone()));
+    let idle = app.config.server.stream_idle_timeout;
     let grpc = ServiceBuilder::new()
         .layer(http::cors(&app.config)?)
         .layer(http::csrf(&app.config)?)
         .layer(layer_fn(ContentTypeGuard::new))
         .layer(GrpcWebLayer::new())
-        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone())))
+        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone(), idle)))
         .service(grpc_services(app, health)?.prepare());
     let letters = Router::new().merge(security::page::router(app.clone())).merge(sessions::page::router(app.clone()));
     let routes = Router::new()

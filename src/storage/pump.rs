@@ -19,8 +19,6 @@ use crate::{
     rpc::{Refusal, auth::Standing},
 };
 
-/// A stream that brings nothing for so long has ended.
-const IDLE: Duration = Duration::from_secs(30);
 /// Largest `data` of one message to a client.
 const BLOCK_BYTES: usize = 256 * 1024;
 
@@ -36,12 +34,13 @@ pub async fn write(
     mut messages: Streaming<pb::WriteUploadRequest>,
     deadline: Instant,
 ) -> Result<Told, Status> {
-    let first = timeout_at(deadline.min(Instant::now() + IDLE), messages.message()).await;
+    let idle = app.config.server.stream_idle_timeout;
+    let first = timeout_at(deadline.min(Instant::now() + idle), messages.message()).await;
     let first = first.map_err(|_| Refusal::DeadlineExceeded)??;
     let (id, generation, chunk) = wire::first_of_stream(first.unwrap_or_default())?;
     let mut writer = Writer::open(app, caller, id, generation).await?;
     let ended = match writer.take(chunk).await {
-        Ok(()) => feed(&mut writer, &mut messages, &id.to_string(), deadline).await,
+        Ok(()) => feed(&mut writer, &mut messages, &id.to_string(), (idle, deadline)).await,
         Err(error) => Err(error.into()),
     };
     let kept = writer.finish().await;
@@ -53,9 +52,9 @@ async fn feed(
     writer: &mut Writer,
     messages: &mut Streaming<pb::WriteUploadRequest>,
     upload: &str,
-    deadline: Instant,
+    (idle, deadline): (Duration, Instant),
 ) -> Result<(), Status> {
-    let mut patience = Instant::now() + IDLE;
+    let mut patience = Instant::now() + idle;
     loop {
         let over = deadline.min(patience);
         let flush_at = writer.due();
@@ -63,7 +62,7 @@ async fn feed(
             Ok(message) => match message? {
                 Some(message) => {
                     writer.take(wire::next_of_stream(message, upload)?).await?;
-                    patience = Instant::now() + IDLE;
+                    patience = Instant::now() + idle;
                     // A slow but steady client never lets the wait run out; its bytes grow old all the same.
                     if writer.due().is_some_and(|due| due <= Instant::now()) {
                         writer.flush().await?;

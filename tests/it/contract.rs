@@ -71,6 +71,22 @@ fn reads_are_declared_free_of_side_effects() {
 }
 
 #[test]
+fn each_method_has_a_deadline_and_each_stream_is_bounded_while_it_flows() {
+    let most = |cost: access::Cost| if cost.is_long() { 30 * 60 } else { 30 };
+    each_method(|service, method, _| {
+        let name = format!("{}.{}", service.name(), method.name());
+        let rpc = Rpc::find(&format!("/backline.v1.{}/{}", service.name(), method.name())).unwrap();
+        let cost = access::of(rpc).cost;
+        let limit = cost.time_limit().as_secs();
+        assert!((1..=most(cost)).contains(&limit), "{name} may take {limit} s");
+        // What is long has its flow bounded by the gate, and its caller looked at again; what is not must not stream.
+        assert_eq!(method.client_streaming() || method.server_streaming(), cost.is_long(), "{name}");
+    });
+    let idle = backline::config::ServerConfig::default().stream_idle_timeout;
+    assert!((1..=30).contains(&idle.as_secs()), "{idle:?}");
+}
+
+#[test]
 fn each_reason_says_its_code_and_what_a_client_should_do() {
     let files = files();
     let (file, place, reasons) = files

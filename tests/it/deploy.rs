@@ -141,7 +141,7 @@ async fn containers_can_ask_the_server_whether_it_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = backline(folder.path(), &["serve", "--set", "server.drain_notice=1m"]);
     let mut server = Running::start(&mut command, &folder.path().join("log"));
-    let admin = server.admin.to_string();
+    let admin = server.admin_address.to_string();
     let ask = || bare(&["health", "--admin-listen", &admin]).output().unwrap();
 
     let ready = ask();

@@ -38,13 +38,14 @@ install_packages() {
     if wanted_any sqlite postgres; then
         for tool in flac lame strace redis-server; do has "$tool" || missing+=("$tool"); done
     fi
+    if wanted postgres && ! has pgbouncer; then missing+=(pgbouncer); fi
+    if wanted_any sqlite postgres deploy && ! has nginx; then missing+=(nginx-light); fi
     if wanted readme; then
         for tool in curl jq openssl; do has "$tool" || missing+=("$tool"); done
     fi
     if wanted lint && ! has shellcheck; then missing+=(shellcheck); fi
     if wanted deploy; then
         has systemd-analyze || missing+=(systemd)
-        has nginx || missing+=(nginx-light)
         has openssl || missing+=(openssl)
     fi
     ((${#missing[@]})) || return 0
@@ -55,10 +56,10 @@ install_packages() {
         return 0
     fi
     echo "not possible here (see $LOGS/install.log)"
-    # Encoders, strace and Redis only widen the integration tests, which do without them. The other packages decide about
-    # whole parts, which say so themselves.
-    for tool in flac lame strace redis-server; do
-        if [[ " ${missing[*]} " == *" $tool "* ]] && ! has "$tool"; then
+    # Encoders, strace, Redis, the pooler and the proxy only widen the integration tests, which do without them. The other
+    # packages decide about whole parts, which say so themselves.
+    for tool in flac lame strace redis-server pgbouncer nginx; do
+        if [[ " ${missing[*]} " == *" $tool"* ]] && ! has "$tool"; then
             skip "tests with $tool" "$tool is not installed"
         fi
     done

@@ -24,6 +24,8 @@ pub enum TestDatabase {
     Sqlite { file: PathBuf },
     /// A database on the given server, gone when the test ends.
     Postgres { name: String },
+    /// A database of a server that the test started itself, and that goes with it.
+    Own { url: String },
 }
 
 /// Whether this run is on PostgreSQL.
@@ -69,7 +71,7 @@ impl TestDatabase {
                 std::fs::remove_file(file).unwrap();
                 connect(&format!("{}?mode=rwc", self.url())).await
             }
-            Self::Postgres { .. } => {
+            Self::Postgres { .. } | Self::Own { .. } => {
                 let db = self.connect().await;
                 db.execute_unprepared("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
                 db
@@ -85,7 +87,13 @@ impl TestDatabase {
         match self {
             Self::Sqlite { file } => format!("sqlite://{}", file.display()),
             Self::Postgres { name } => postgres_url(name),
+            Self::Own { url } => url.clone(),
         }
+    }
+
+    /// What the server must be told to find it.
+    pub fn setting(&self) -> Option<(&'static str, String)> {
+        (!matches!(self, Self::Sqlite { .. })).then(|| ("database.url", self.url()))
     }
 
     /// A connection beside the server's.
@@ -135,7 +143,7 @@ async fn connect(url: &str) -> DatabaseConnection {
     Database::connect(options).await.unwrap()
 }
 
-fn server_url() -> String {
+pub fn server_url() -> String {
     environment("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names the PostgreSQL server; tests/run starts one")
 }
 
@@ -180,7 +188,8 @@ fn postgres_template() -> &'static str {
     })
 }
 
-fn migrate(url: &str) {
+/// Brings the database to our schema.
+pub fn migrate(url: &str) {
     blocking(async {
         let db = connect(url).await;
         migrations::run(&db).await.unwrap();

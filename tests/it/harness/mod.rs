@@ -22,11 +22,15 @@
 //! - [`people`]: people who go on working whatever happens to the server
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`], [`s3`], [`redis`]: a mail server, an object store; Redis alone, as a cluster, behind a Sentinel
+//! - [`smtp`], [`s3`]: a mail server, an object store
+//! - [`redis`]: Redis alone, as a cluster, behind a Sentinel
+//! - [`postgres`], [`pgbouncer`]: a PostgreSQL server and a pooler of one test's own
+//! - [`cable`]: what lies between a server and such a one, to be pulled out
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
 pub mod audio;
+pub mod cable;
 pub mod closed;
 pub mod database;
 pub mod events;
@@ -36,7 +40,9 @@ pub mod guests;
 pub mod instance;
 pub mod letters;
 pub mod people;
+pub mod pgbouncer;
 pub mod plans;
+pub mod postgres;
 pub mod program;
 pub mod protos;
 pub mod raw;

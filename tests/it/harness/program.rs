@@ -55,7 +55,7 @@ pub struct Running {
     /// Where it listens: [`NOWHERE`], if it is a worker.
     pub address: SocketAddr,
     /// Where it answers those who watch over it.
-    pub admin: SocketAddr,
+    pub admin_address: SocketAddr,
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -70,7 +70,7 @@ impl Running {
         assert!(line.starts_with("Backline"), "it did not start: «{line}»; see the log");
         let mut addresses = line.split_whitespace().filter_map(|word| word.trim_end_matches([',', '.']).parse().ok());
         let mut next = || addresses.next().unwrap_or(NOWHERE);
-        Self { child, address: next(), admin: next(), _stdout: stdout }
+        Self { child, address: next(), admin_address: next(), _stdout: stdout }
     }
 
     /// `kill -NAME`.

@@ -22,11 +22,7 @@ use tonic::{
 use tracing::subscriber::DefaultGuard;
 
 use super::{
-    Actor, Answer, Http, Letter, PASSWORD, blocking,
-    database::{self, TestDatabase},
-    events::Events,
-    instance::Instance,
-    raw,
+    Actor, Answer, Http, Letter, PASSWORD, blocking, database::TestDatabase, events::Events, instance::Instance, raw,
 };
 
 /// When every test begins: 2026-03-01T00:00:00Z.
@@ -68,12 +64,18 @@ impl World {
 
     /// With further settings, such as `("sessions.max_sessions", "2")`.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::make(folder.path());
+        // Every test has one of these futures inside its own.
+        Box::pin(Self::on(folder, database, settings)).await
+    }
+
+    /// With a data folder and a database that are there already.
+    pub async fn on(folder: tempfile::TempDir, database: TestDatabase, settings: &[(&str, &str)]) -> Self {
         // The object store's client wants one, whatever it speaks to. Another test may have been first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let events = Events::default();
         let listening = events.listen();
-        let folder = tempfile::tempdir().unwrap();
-        let database = TestDatabase::make(folder.path());
         let settings = settings_of(&folder, &database, settings);
         let letters = Arc::default();
         let parts = app::World {
@@ -342,8 +344,8 @@ fn settings_of(
     .chain(further.iter().copied())
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect();
-    if database::is_postgres() {
-        settings.insert("database.url".to_owned(), database.url());
+    if let Some((key, url)) = database.setting() {
+        settings.entry(key.to_owned()).or_insert(url);
         // Many tests at once, each with a pool of its own.
         settings.entry("database.max_connections".to_owned()).or_insert_with(|| "4".to_owned());
     }

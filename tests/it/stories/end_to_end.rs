@@ -12,7 +12,7 @@ use crate::harness::{audio, raw::frame, world::email_of, *};
 
 /// What carries the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Over {
+pub enum Over {
     /// HTTP/2, as servers and phones do.
     Grpc,
     /// HTTP/1.1, as browsers do.
@@ -151,8 +151,7 @@ fn path_of<M: RpcRequest>(_: &M) -> &'static str {
     M::RPC.path()
 }
 
-async fn the_story(over: Over) {
-    let mut world = World::start().await;
+pub async fn the_story(over: Over, mut world: World) {
     let file = audio::wav(15.0, 11);
 
     // Staff: the administrator comes from the command line, and makes rui a reviewer.
@@ -235,10 +234,10 @@ async fn the_story(over: Over) {
 
 #[tokio::test]
 async fn the_story_end_to_end() {
-    the_story(Over::Grpc).await;
+    the_story(Over::Grpc, World::start().await).await;
 }
 
 #[tokio::test]
 async fn the_story_end_to_end_in_a_browser() {
-    the_story(Over::Web).await;
+    the_story(Over::Web, World::start().await).await;
 }

@@ -1,3 +1,3 @@
 //! What people come for, told from beginning to end.
 
-mod end_to_end;
+pub mod end_to_end;
