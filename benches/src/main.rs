@@ -1,8 +1,9 @@
 //! Measures a release build of the server from outside, each figure beside a control of the same run.
 //!
-//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token`, after `cargo build --release`.
+//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token|limits`, after `cargo build --release`.
 
 mod figures;
+mod limits;
 mod login;
 mod overload;
 mod refresh;
@@ -66,6 +67,15 @@ enum Workload {
     },
     /// What verifying one access token costs
     Token,
+    /// What one check of a limit costs, alone and through Redis; and how soon another server knows of a change
+    Limits {
+        /// Changes whose way is timed
+        #[arg(long, default_value_t = 100)]
+        rounds: usize,
+        /// A Redis to measure with; without it one is started
+        #[arg(long)]
+        redis: Option<String>,
+    },
 }
 
 #[tokio::main]
@@ -79,5 +89,6 @@ async fn main() -> anyhow::Result<()> {
         Workload::Overload { seconds } => overload::measure(&args.server, seconds).await,
         Workload::Timing { samples, database } => timing::measure(&args.server, samples, database.as_deref()).await,
         Workload::Token => token::measure(&args.server).await,
+        Workload::Limits { rounds, redis } => limits::measure(&args.server, rounds, redis).await,
     }
 }
