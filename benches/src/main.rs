@@ -1,9 +1,10 @@
 //! Measures a release build of the server from outside, each figure beside a control of the same run.
 //!
-//! `cargo run --release -p backline-bench -- start|upload|login|refresh|overload|timing|token|backup`, after `cargo build --release`.
+//! `cargo run --release -p backline-bench -- WORKLOAD`, after `cargo build --release`; `--help` lists the workloads.
 
 mod backup;
 mod figures;
+mod limits;
 mod login;
 mod overload;
 mod refresh;
@@ -78,6 +79,15 @@ enum Workload {
         #[arg(long, conflicts_with = "objects_gib")]
         objects_mib: Option<usize>,
     },
+    /// What one check of a limit costs, alone and through Redis; and how soon another server knows of a change
+    Limits {
+        /// Changes whose way is timed
+        #[arg(long, default_value_t = 100)]
+        rounds: usize,
+        /// A Redis to measure with; without it one is started
+        #[arg(long)]
+        redis: Option<String>,
+    },
 }
 
 #[tokio::main]
@@ -94,5 +104,6 @@ async fn main() -> anyhow::Result<()> {
         Workload::Backup { tracks, objects_gib, objects_mib } => {
             backup::measure(&args.server, tracks, objects_mib.unwrap_or(objects_gib * 1024)).await
         }
+        Workload::Limits { rounds, redis } => limits::measure(&args.server, rounds, redis).await,
     }
 }

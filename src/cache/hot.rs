@@ -121,9 +121,9 @@ mod tests {
         hot.forget(row(1));
         let ticket = hot.recall::<u8>(row(1)).unwrap_err();
         hot.keep(&ticket, Arc::new(8_u8));
-        tokio::time::advance(LIFE - Duration::from_millis(1)).await;
+        tokio::time::advance(LIFE * 9 / 10).await;
         assert_eq!(*hot.recall::<u8>(row(1)).unwrap(), 8);
-        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::time::advance(LIFE / 10).await;
         assert!(hot.recall::<u8>(row(1)).is_err());
     }
 

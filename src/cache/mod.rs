@@ -121,7 +121,8 @@ impl Cache {
     /// When Redis refuses the user, the password, or the kind of connection.
     pub async fn connect(config: &RedisConfig, key: [u8; 32], dice: &Dice) -> Result<Self, ConnectError> {
         let alone = Self::in_process();
-        let redis = Redis::connect(config, key, dice, &alone.known).await?;
+        // In a box, as below: the library's futures are large.
+        let redis = Box::pin(Redis::connect(config, key, dice, &alone.known)).await?;
         Ok(Self { redis: redis.map(Arc::new), ..alone })
     }
 
@@ -178,7 +179,7 @@ impl Cache {
     /// How long to wait; nothing was counted.
     pub async fn take(&self, pool: Pool, key: &Digest, limit: Limit, now: Timestamp) -> Result<u32, Duration> {
         let Some(redis) = &self.redis else { return self.windows.take(pool, key, limit, now) };
-        match redis.take(key, limit).await {
+        match Box::pin(redis.take(key, limit)).await {
             Ok(outcome) => outcome,
             Err(_) => self.windows.take(pool, key, redis.share(limit), now),
         }
@@ -236,7 +237,9 @@ impl Cache {
         if rows.len() > NAMED_ROWS {
             self.tell(News::RowsChanged);
         } else {
-            rows.iter().for_each(|row| self.tell(News::RowChanged { row: *row }));
+            for row in rows {
+                self.tell(News::RowChanged { row: *row });
+            }
         }
     }
 

@@ -17,7 +17,10 @@ use tonic::transport::Channel;
 use crate::harness::{instance::Instance, redis::Redis, *};
 
 /// Faster than anybody who reads the database each second, ten times in a row.
-const AT_ONCE: Duration = Duration::from_millis(400);
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// A crowded machine may stop for longer than calls wait for Redis; where a count is to be exact, they wait longer.
+const PATIENT: (&str, &str) = ("redis.command_timeout", "2s");
 
 /// A world on this Redis.
 async fn world_on(url: &str, settings: &[(&str, &str)]) -> World {
@@ -50,7 +53,7 @@ async fn until_shared(servers: &[&Instance]) {
 #[tokio::test]
 async fn a_limit_is_exact_over_all_instances() {
     let Some(redis) = Redis::start() else { return };
-    let mut world = world_on(&redis.url(), &[("limits.reads_per_minute", "20")]).await;
+    let mut world = world_on(&redis.url(), &[PATIENT, ("limits.reads_per_minute", "20")]).await;
     let ana = world.account("ana").await;
     let (second, second_channel) = world.second_server().await;
     let (third, third_channel) = world.second_server().await;

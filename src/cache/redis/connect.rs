@@ -15,7 +15,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::link::Link;
+use super::{fanout, link::Link};
 use crate::{cache::Limit, config::RedisConfig, kernel::Digest};
 
 /// How long the start waits for an answer.
@@ -151,7 +151,11 @@ pub(super) fn keep<C: ClientLike + Send + Sync + 'static>(client: C, stop: Cance
                     return;
                 }
                 ended = connection => {
-                    let why = ended.map_or_else(|error| error.to_string(), |end| end.map_or_else(|error| error.to_string(), |()| "closed".to_owned()));
+                    let why = match ended {
+                        Ok(Ok(())) => "closed".to_owned(),
+                        Ok(Err(error)) => error.to_string(),
+                        Err(error) => error.to_string(),
+                    };
                     warn!(why, "a connection to Redis was given up; it is opened anew");
                 }
             }
@@ -161,4 +165,16 @@ pub(super) fn keep<C: ClientLike + Send + Sync + 'static>(client: C, stop: Cance
             }
         }
     })
+}
+
+/// Waits, not for long, until the clients are connected and listening: so the first beat comes back at once.
+pub(super) async fn until_open(clients: &Clients, channel: &str) {
+    let open = async {
+        // A connection that opens between the library's look and its waiting would not be noticed; so it looks again.
+        let look = Duration::from_millis(50);
+        while !matches!(timeout(look, clients.pool.wait_for_connect()).await, Ok(Ok(()))) {}
+        while !matches!(timeout(look, clients.subscriber.wait_for_connect()).await, Ok(Ok(()))) {}
+        fanout::subscribe(&clients.subscriber, channel).await;
+    };
+    drop(timeout(OPENING, open).await);
 }

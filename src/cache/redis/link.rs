@@ -34,13 +34,18 @@ pub(super) struct Link {
     round_trips: AtomicU64,
 }
 
+/// Where news are told.
+pub(super) fn channel(prefix: &str) -> String {
+    format!("{prefix}:news")
+}
+
 impl Link {
     pub fn new(pool: Pool, prefix: &str, timeout: Duration) -> Self {
         Self {
             pool,
             breaker: Breaker::open(),
             prefix: prefix.to_owned(),
-            channel: format!("{prefix}:news"),
+            channel: channel(prefix),
             take: fred::types::scripts::Script::from_lua(TAKE),
             timeout,
             round_trips: AtomicU64::new(0),
@@ -58,7 +63,7 @@ impl Link {
             count("window", "skipped");
             return Err(Away);
         }
-        let (counted, number) = self.ask("window", self.run_take(self.pool.next(), key, limit)).await?;
+        let (counted, number) = self.ask("window", self.run_take(self.pool.next_connected(), key, limit)).await?;
         Ok(if counted == 1 {
             Ok(u32::try_from(number).unwrap_or(u32::MAX))
         } else {

@@ -72,6 +72,9 @@ impl Redis {
         let stop = CancellationToken::new();
         connect::keep(clients.pool.clone(), stop.clone());
         connect::keep(clients.subscriber.clone(), stop.clone());
+        if is_there {
+            connect::until_open(&clients, &link::channel(&config.prefix)).await;
+        }
         let link = Arc::new(Link::new(clients.pool, &config.prefix, config.command_timeout));
         let fanout = Arc::new(Fanout::new(key, u64::from_le_bytes(dice.bytes())));
         let (orders, queue) = mpsc::channel(QUEUE);

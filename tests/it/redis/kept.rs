@@ -71,7 +71,7 @@ async fn what_one_instance_takes_away_no_other_shows() {
     };
     root.admin().erase_account(erase).await.unwrap();
     world.run_jobs().await;
-    eventually_within(Duration::from_millis(400), async || there.read_track(&track_id).await.is_err()).await;
+    eventually_within(Duration::from_millis(500), async || there.read_track(&track_id).await.is_err()).await;
     for reader in [eva, &there] {
         assert_reason(&reader.read_track(&track_id).await.unwrap_err(), Code::NotFound, ErrorReason::ResourceNotFound);
         let gone = reader.artists().get_artist(get.clone()).await.unwrap_err();
@@ -114,11 +114,10 @@ async fn a_lost_message_makes_the_others_forget() {
     there.read_track(&track.to_string()).await.unwrap();
     assert!(is_kept());
     world.app().cache.forget(&[Row::Track(track)]);
-    eventually_within(Duration::from_millis(400), async || !is_kept()).await;
+    eventually_within(Duration::from_millis(500), async || !is_kept()).await;
     // More at once than the queue holds: some are lost, and the next beat shows the gap.
-    for _ in 0..200 {
-        there.read_track(&track.to_string()).await.unwrap();
-    }
+    there.read_track(&track.to_string()).await.unwrap();
+    assert!(is_kept());
     let others: Vec<Row> = vec![Row::Artist(studio.artist_id.parse().unwrap()); 64];
     for _ in 0..80 {
         world.app().cache.forget(&others);

@@ -1,6 +1,6 @@
 //! The kinds of Redis there are, and those that refuse us.
 
-use super::{AT_ONCE, let_through, until_shared, world_on};
+use super::{AT_ONCE, PATIENT, let_through, until_shared, world_on};
 use crate::harness::{
     database::is_postgres,
     program,
@@ -9,7 +9,7 @@ use crate::harness::{
 };
 
 async fn limits_and_news_are_shared(url: &str) {
-    let world = world_on(url, &[("limits.reads_per_minute", "20")]).await;
+    let world = world_on(url, &[PATIENT, ("limits.reads_per_minute", "20")]).await;
     let ana = world.account("ana").await;
     let (second, channel) = world.second_server().await;
     until_shared(&[world.server(), &second]).await;
