@@ -83,7 +83,7 @@ async fn attempt(
     let opened = db::connect(&scratch.config).await.map_err(|error| Error::Open(format!("{error:#}")))?;
     let there = App { db: opened, config: scratch.config.clone().into(), ..app.clone() };
     let checked = async {
-        restore::prepare(&there).await?;
+        restore::prepare(&there, true).await?;
         verify(&there, Bytes::Of(place, manifest), true, progress).await
     };
     let checked = checked.await;

@@ -123,7 +123,9 @@ mod tests {
         let entries: Vec<Entry> =
             (0..5).map(|n| Entry::new(&format!("content/{n}"), &Digest::sha256(&[n]), 7)).collect();
         let mut writer = Writer::create(&path).unwrap();
-        entries.iter().for_each(|entry| writer.add(entry).unwrap());
+        for entry in &entries {
+            writer.add(entry).unwrap();
+        }
         let summary = writer.finish().unwrap();
         assert_eq!((summary.count, summary.bytes), (5, 35));
         assert_eq!(summary.list_sha256, hex::encode(Sha256::digest(std::fs::read(&path).unwrap())));

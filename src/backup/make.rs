@@ -56,18 +56,18 @@ pub async fn make(app: &App, place: &Place, wanted: Wanted, progress: &Progress)
     }
     let began = app.clock.now();
     // Most looks end here, before anybody's deletions are held.
-    if is_young(place, &place.find().await?, wanted, began).await? {
+    if is_young(&place.find().await?, wanted, began) {
         return Ok(None);
     }
-    let name = Name::new(began, &app.dice);
-    if !hold::take(app, name.as_str()).await? {
+    let holder = hex::encode(app.dice.bytes::<8>());
+    if !hold::take(app, &holder).await? {
         return Err(Error::UnderWay);
     }
     let made = tokio::select! {
-        made = under_hold(app, place, wanted, progress, (&name, began)) => made,
-        () = beat(app, name.as_str()) => Err(Error::HoldLost),
+        made = under_hold(app, place, wanted, progress, &holder) => made,
+        () = beat(app, &holder) => Err(Error::HoldLost),
     };
-    if let Err(error) = hold::end(app, name.as_str()).await {
+    if let Err(error) = hold::end(app, &holder).await {
         tracing::warn!(%error, "the hold on the objects ends by itself in two minutes");
     }
     made
@@ -94,12 +94,17 @@ async fn under_hold(
     place: &Place,
     wanted: Wanted,
     progress: &Progress,
-    (name, began): (&Name, Timestamp),
+    holder: &str,
 ) -> Result<Option<Manifest>, Error> {
-    let found = place.find().await?;
-    if is_young(place, &found, wanted, began).await? {
+    let (found, mut began) = (place.find().await?, app.clock.now());
+    if is_young(&found, wanted, began) {
         return Ok(None);
     }
+    // Backups are told apart by age, whatever the clock does.
+    if let Some(newest) = found.whole.last() {
+        began = began.max(newest.moment() + Duration::from_micros(1));
+    }
+    let name = &Name::new(began, &app.dice);
     let folder = Folder::make(app.config.data_dir.join("backup"))?;
     let timer = Instant::now();
     progress.step("copying the database");
@@ -120,7 +125,7 @@ async fn under_hold(
     manifest.keys = key_ids(app);
     manifest.took_ms = u64::try_from(timer.elapsed().as_millis()).unwrap_or(u64::MAX);
     // Up to here nothing can have been deleted; from here on nothing matters to this backup.
-    if !hold::extend(app, name.as_str()).await? {
+    if !hold::extend(app, holder).await? {
         return Err(Error::HoldLost);
     }
     let manifest = place.put_manifest(manifest).await?;
@@ -129,9 +134,9 @@ async fn under_hold(
 }
 
 /// Whether there is a backup that is not older than wanted.
-async fn is_young(place: &Place, found: &Found, wanted: Wanted, now: Timestamp) -> Result<bool, Error> {
-    let (Some(age), Some(newest)) = (wanted.unless_younger, found.whole.last()) else { return Ok(false) };
-    Ok(now.since(place.manifest(newest).await?.created_at()) < age)
+fn is_young(found: &Found, wanted: Wanted, now: Timestamp) -> bool {
+    let newest = found.whole.last().map(Name::moment);
+    wanted.unless_younger.zip(newest).is_some_and(|(age, newest)| now.since(newest) < age)
 }
 
 /// A folder of this machine that goes with its value, and what a killed run left of it with the next.
@@ -198,7 +203,7 @@ async fn write_objects(db: &impl ConnectionTrait, path: &Path) -> Result<Summary
             list.add(&entry(blob))?;
         }
         match page.last() {
-            Some(last) => after = Some(last.sha256),
+            Some(end) => after = Some(end.sha256),
             None => break,
         }
     }
@@ -223,13 +228,13 @@ async fn write_staging(db: &impl ConnectionTrait, path: &Path) -> Result<(), Err
                     list.add(&Entry::new(&segment.storage_key, &placeholder(segment), size))?;
                 }
                 match segments.last() {
-                    Some(last) => offset = Some(last.start_offset),
+                    Some(end) => offset = Some(end.start_offset),
                     None => break,
                 }
             }
         }
         match uploads.last() {
-            Some(&last) => upload = Some(last),
+            Some(&end) => upload = Some(end),
             None => return list.finish().map(drop),
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Date, Month, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 
 use super::{Error, list::Summary};
 use crate::kernel::{Dice, Digest, Timestamp};
@@ -20,19 +20,25 @@ pub struct Name(String);
 
 impl Name {
     pub fn new(at: Timestamp, dice: &Dice) -> Self {
-        let seconds = OffsetDateTime::from_unix_timestamp(at.micros().div_euclid(1_000_000));
-        let at = seconds.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let (date, time) = (at.date(), at.time());
-        Self(format!(
-            "{:04}{:02}{:02}T{:02}{:02}{:02}Z-{}",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            hex::encode(dice.bytes::<4>())
-        ))
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.micros()) * 1000);
+        let at = moment.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (date, (hour, minute, second, micros)) = (at.date(), at.time().as_hms_micro());
+        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+        let random = hex::encode(dice.bytes::<4>());
+        Self(format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}{micros:06}Z-{random}"))
+    }
+
+    /// When the backup began.
+    pub fn moment(&self) -> Timestamp {
+        let number = |from: usize, to: usize| self.0.get(from..to).and_then(|digits| digits.parse::<u32>().ok());
+        let small = |from: usize| number(from, from + 2).and_then(|number| u8::try_from(number).ok());
+        let moment = || {
+            let year = i32::try_from(number(0, 4)?).ok()?;
+            let date = Date::from_calendar_date(year, Month::try_from(small(4)?).ok()?, small(6)?).ok()?;
+            let time = Time::from_hms_micro(small(9)?, small(11)?, small(13)?, number(15, 21)?).ok()?;
+            i64::try_from(date.with_time(time).assume_utc().unix_timestamp_nanos() / 1000).ok()
+        };
+        Timestamp::from_micros(moment().unwrap_or(0))
     }
 
     pub fn as_str(&self) -> &str {
@@ -44,12 +50,12 @@ impl FromStr for Name {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let is_name = text.len() == 25
+        let is_name = text.len() == 31
             && text.bytes().enumerate().all(|(at, byte)| match at {
                 8 => byte == b'T',
-                15 => byte == b'Z',
-                16 => byte == b'-',
-                0..=15 => byte.is_ascii_digit(),
+                21 => byte == b'Z',
+                22 => byte == b'-',
+                0..=20 => byte.is_ascii_digit(),
                 _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
             });
         if is_name { Ok(Self(text.to_owned())) } else { Err(Error::Unknown(text.chars().take(60).collect())) }
@@ -210,9 +216,13 @@ mod tests {
 
     #[test]
     fn a_name_is_its_moment() {
-        assert!(name().as_str().starts_with("20260301T000000Z-"), "{}", name());
+        assert!(name().as_str().starts_with("20260301T000000000000Z-"), "{}", name());
+        let later = Timestamp::from_micros(1_772_323_200_000_017);
+        assert_eq!(Name::new(later, &Dice::seeded(2)).moment(), later);
+        assert!(Name::new(later, &Dice::seeded(3)) > name());
         assert_eq!(name().as_str().parse::<Name>().unwrap(), name());
-        for other in ["", "latest", "../../etc/passwd", "20260301T000000Z-0000000g", "20260301T000000Z-000000000"] {
+        for other in ["", "latest", "../../etc/passwd", "20260301T000000000000Z-0000000g", "20260301T000000Z-00000000"]
+        {
             assert!(other.parse::<Name>().is_err(), "{other}");
         }
     }

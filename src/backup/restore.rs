@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     app::{App, World},
+    audit,
     config::Config,
     db,
     kernel::Dice,
@@ -75,7 +76,7 @@ pub async fn restore(
     compare(&config, &manifest).await?;
 
     let app = App::open(config, world).await.map_err(|error| Error::Open(format!("{error:#}")))?;
-    let migrated = prepare(&app).await?;
+    let migrated = prepare(&app, missing.is_empty()).await?;
     let report = verify(&app, Bytes::Own, missing.is_empty(), progress).await;
     app.db.close().await;
     Ok(Restored { manifest, migrated, report: report? })
@@ -214,12 +215,16 @@ pub async fn compare(config: &Config, manifest: &Manifest) -> Result<(), Error> 
     }
 }
 
-/// What a restored database needs before it serves: this release's schema, no hold, and no copies that are not there.
-pub async fn prepare(app: &App) -> Result<Vec<String>, Error> {
+/// What a restored database needs before it serves: this release's schema, no hold, no copies that are not there, and, if
+/// the keys that sign it are at hand, the chain of an audit trail that had none.
+pub async fn prepare(app: &App, with_keys: bool) -> Result<Vec<String>, Error> {
     let migrated = migrations::run(app.db.for_migrations()).await;
     let migrated = migrated.map_err(|error| Error::Migration(error.to_string()))?;
     hold::end_all(&app.db).await?;
     privacy::forget_copies(app).await?;
+    if with_keys {
+        audit::adopt(app).await?;
+    }
     Ok(migrated)
 }
 

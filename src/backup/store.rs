@@ -16,7 +16,7 @@ use crate::{
     },
     kernel::{
         Digest, Timestamp,
-        ids::{BlobId, UploadId},
+        ids::{BlobId, ExportId, UploadId},
     },
 };
 
@@ -129,12 +129,19 @@ pub async fn is_live(db: &impl ConnectionTrait, id: BlobId) -> Result<bool, DbEr
 }
 
 /// People's copies of their data that can be fetched now.
-pub async fn list_exports(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<data_export::Model>, DbErr> {
-    data_export::Entity::find()
+pub async fn list_exports(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    after: Option<ExportId>,
+    limit: u64,
+) -> Result<Vec<data_export::Model>, DbErr> {
+    let mut page = data_export::Entity::find()
         .filter(data_export::Column::State.eq(data_export::State::Ready))
-        .filter(data_export::Column::ExpiresAt.gt(now))
-        .all(db)
-        .await
+        .filter(data_export::Column::ExpiresAt.gt(now));
+    if let Some(after) = after {
+        page = page.filter(data_export::Column::Id.gt(after));
+    }
+    page.order_by_asc(data_export::Column::Id).limit(limit).all(db).await
 }
 
 /// Which of these keys no row names. Marked blobs name theirs until their rows are gone.

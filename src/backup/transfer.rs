@@ -98,7 +98,9 @@ pub async fn copy(
     if expected.size_bytes <= WHOLE_BYTES {
         let blocks: Vec<Bytes> = blocks.try_collect().await?;
         let mut sha256 = Sha256::new();
-        blocks.iter().for_each(|block| sha256.update(block));
+        for block in &blocks {
+            sha256.update(block);
+        }
         judge(sha256, blocks.iter().map(|block| block.len() as u64).sum(), expected)?;
         return Ok(to.put(to_key, blocks.into_iter().collect::<PutPayload>()).await?);
     }

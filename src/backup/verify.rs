@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::App,
     audit, db,
-    entity::{data_export, stored_blob, upload_segment},
+    entity::{stored_blob, upload_segment},
     objects::{ObjectKey, Objects},
 };
 
@@ -82,7 +82,9 @@ pub async fn verify(app: &App, bytes: Bytes<'_>, sealed: bool, progress: &Progre
     if sealed {
         let (tried, closed) = samples::open(&whole, app).await?;
         report.samples = tried;
-        closed.into_iter().for_each(|line| report.add(line));
+        for line in closed {
+            report.add(line);
+        }
         progress.step("following the audit trail");
         let trail = audit::verify(app, audit::Range { from: 1, to: None, after: None, until: None }).await?;
         report.audit_rows = trail.verified;
@@ -191,22 +193,26 @@ async fn segment_is_whole(objects: &Objects, segment: &upload_segment::Model) ->
 
 /// People's copies of their data.
 async fn exports(app: &App, db: &DatabaseConnection, report: &mut Report) -> Result<(), Error> {
-    for export in store::list_exports(db, app.clock.now()).await? {
-        let data_export::Model { storage_key: Some(key), size_bytes: Some(size), sha256: Some(sha256), .. } = &export
-        else {
-            continue;
-        };
-        let sha256 = hex::encode(sha256.as_bytes());
-        let expected = Expected { sha256: &sha256, size_bytes: u64::try_from(*size).unwrap_or(0) };
-        report.objects += 1;
-        report.bytes += expected.size_bytes;
-        match transfer::check(&app.objects, &ObjectKey::stored(key), expected).await {
-            Ok(()) => {}
-            Err(Fault::Store(error)) => return Err(error.into()),
-            Err(fault) => report.add(format!("the copy {key} {}", fault.why())),
+    let mut after = None;
+    loop {
+        let page = store::list_exports(db, app.clock.now(), after, PAGE).await?;
+        let Some(end) = page.last() else { return Ok(()) };
+        after = Some(end.id);
+        for export in &page {
+            let (Some(key), Some(size), Some(sha256)) = (&export.storage_key, export.size_bytes, &export.sha256) else {
+                continue;
+            };
+            let sha256 = hex::encode(sha256.as_bytes());
+            let expected = Expected { sha256: &sha256, size_bytes: u64::try_from(size).unwrap_or(0) };
+            report.objects += 1;
+            report.bytes += expected.size_bytes;
+            match transfer::check(&app.objects, &ObjectKey::stored(key), expected).await {
+                Ok(()) => {}
+                Err(Fault::Store(error)) => return Err(error.into()),
+                Err(fault) => report.add(format!("the copy {key} {}", fault.why())),
+            }
         }
     }
-    Ok(())
 }
 
 /// Counts what no row names.

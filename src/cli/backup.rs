@@ -22,7 +22,7 @@ fn duration(text: &str) -> Result<Duration, humantime_serde::re::humantime::Dura
 
 #[derive(Debug, Args)]
 pub struct Backup {
-    /// A folder or the URL of a store, such as s3://bucket/backups [default: backup.to]
+    /// A folder, or the URL of a store [default: backup.to]
     #[arg(long, value_name = "PLACE")]
     to: Option<String>,
     /// Go on until stopped, with a backup each time the newest is so old
@@ -118,8 +118,9 @@ impl Restore {
         let from = place_of(self.from.as_deref(), &config, "--from")?;
         let place = Place::open(&config, &from)?;
         let manifest = place.choose(&self.backup).await?;
-        let restored =
-            backup::restore(config, World::real(), &place, manifest, self.without_keys, &on_stderr()).await?;
+        let progress = on_stderr();
+        let restored = backup::restore(config, World::real(), &place, manifest, self.without_keys, &progress);
+        let restored = Box::pin(restored).await?;
         let manifest = &restored.manifest;
         println!("{} of {} is restored, with all that was acknowledged before.", manifest.name, manifest.created_at);
         if !restored.migrated.is_empty() {

@@ -250,5 +250,6 @@ pub const REGISTER: &[Holding] = &[
     nothing("job", "work to do, by ids"),
     nothing("spent_challenge", "puzzles that were solved, by whomever"),
     nothing("schedule", "when work is due"),
+    nothing("object_hold", "that a backup copies files just now"),
     nothing("seaql_migrations", "the schema's history"),
 ];

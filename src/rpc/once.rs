@@ -160,12 +160,12 @@ impl<T: Sync> Record<T> for () {
     }
 }
 
-/// Whether each of `limit` kept replies opens under the vault's keys.
+/// Whether each of `limit` replies that may still be asked for opens under the vault's keys.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn sample(db: &impl ConnectionTrait, repeats: &Repeats, limit: u64) -> Result<Vec<bool>, DbErr> {
-    let rows = Entity::find().limit(limit).all(db).await?;
+    let rows = Entity::find().filter(Column::ExpiresAt.gt(repeats.clock.now())).limit(limit).all(db).await?;
     Ok(rows.iter().map(|row| repeats.sealer.open(row.scope.as_bytes(), &row.reply).is_some()).collect())
 }
 

@@ -38,7 +38,7 @@ async fn assert_refused(world: &World, shelf: &Shelf, target: &Target, words: &[
 
 #[tokio::test]
 async fn a_damaged_backup_is_refused() {
-    let (studio, shelf) = kept().await;
+    let (studio, shelf) = Box::pin(kept()).await;
     let world = &studio.world;
     for part in ["/database.", "/objects.jsonl", "manifest.json", "objects/"] {
         let (file, target) = (shelf.file(part), Target::of(world));
@@ -62,7 +62,7 @@ async fn a_damaged_backup_is_refused() {
 
 #[tokio::test]
 async fn a_backup_of_a_newer_release_is_refused() {
-    let (studio, shelf) = kept().await;
+    let (studio, shelf) = Box::pin(kept()).await;
     let world = &studio.world;
     let manifest = shelf.place.choose("latest").await.unwrap();
     let mut newer = manifest.clone();
@@ -80,7 +80,7 @@ async fn a_backup_of_a_newer_release_is_refused() {
 
 #[tokio::test]
 async fn a_backup_of_the_other_database_is_refused() {
-    let (studio, shelf) = kept().await;
+    let (studio, shelf) = Box::pin(kept()).await;
     let mut other = shelf.place.choose("latest").await.unwrap();
     let (here, there) = if database::is_postgres() { ("postgresql", "sqlite") } else { ("sqlite", "postgresql") };
     assert_eq!(other.database.kind, here);
@@ -93,7 +93,7 @@ async fn a_backup_of_the_other_database_is_refused() {
 
 #[tokio::test]
 async fn a_restore_goes_into_an_empty_place_only() {
-    let (studio, shelf) = kept().await;
+    let (studio, shelf) = Box::pin(kept()).await;
     let world = &studio.world;
     let mut target = Target::of(world);
     target.database.remove();
@@ -108,7 +108,7 @@ async fn a_restore_goes_into_an_empty_place_only() {
 
 #[tokio::test]
 async fn keys_that_are_missing_are_named() {
-    let (studio, shelf) = kept().await;
+    let (studio, shelf) = Box::pin(kept()).await;
     let world = &studio.world;
     let id = world.app().keys.vault.active().id().to_owned();
     let target = Target::bare();
@@ -122,7 +122,7 @@ async fn keys_that_are_missing_are_named() {
 
 #[tokio::test]
 async fn no_key_and_no_password_stands_in_a_backup() {
-    let (studio, shelf) = kept().await;
+    let (studio, shelf) = Box::pin(kept()).await;
     let mut secrets = vec![PASSWORD.as_bytes().to_vec()];
     let keys = &studio.world.app().keys;
     for ring in [&keys.token, &keys.page, &keys.vault] {
@@ -166,8 +166,7 @@ async fn a_backup_that_was_killed_is_not_there_and_is_cleared_up() {
         command
     };
     let mut child = command().spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while let Some(line) = lines.next() {
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         if line.unwrap().contains("copying objects") {
             child.kill().unwrap();
             break;

@@ -1,6 +1,9 @@
 //! Backups by themselves: when they are due, how many stay, and what waits for them.
 
-use std::time::Duration;
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use backline::{
     backup::{self, Wanted},
@@ -11,7 +14,7 @@ use backline::{
 use http::Method;
 
 use super::shelf::{Shelf, Target, quiet};
-use crate::harness::{Http, Studio, World, eventually, files::song, raw};
+use crate::harness::{Http, Studio, World, database, eventually, files::song, program, raw};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -73,10 +76,12 @@ async fn old_backups_go_and_what_others_need_stays() {
     world.advance(HOUR);
     world.run_jobs().await;
     let second = shelf.keep(world).await;
+    assert!(second.name > first.name);
     assert_eq!((second.new_objects, second.objects.count), (0, first.objects.count - 1));
     assert_eq!(shelf.objects() as u64, first.objects.count, "the first one needs it");
     let third = shelf.make(world, Wanted { keep: Some(2), unless_younger: None }).await.unwrap().unwrap();
 
+    assert!(third.name > second.name, "even of one moment");
     let left = shelf.place.find().await.unwrap();
     assert_eq!(left.whole.into_iter().collect::<Vec<_>>(), [second.name, third.name]);
     assert_eq!(shelf.objects() as u64, third.objects.count, "only what is still named");
@@ -88,6 +93,29 @@ async fn old_backups_go_and_what_others_need_stays() {
     std::fs::write(&list, "").unwrap();
     shelf.make(world, Wanted { keep: Some(2), unless_younger: None }).await.unwrap_err();
     assert!(shelf.objects() as u64 >= third.objects.count);
+}
+
+#[tokio::test]
+async fn the_command_goes_on_until_it_is_stopped() {
+    let world = World::start().await;
+    let shelf = Shelf::new(&world);
+    let place = shelf.folder.path().display().to_string();
+    let arguments = ["backup", "--every", "1s", "--keep", "1", "--to", &place];
+    let mut command = program::backline(world.folder.path(), &arguments);
+    if database::is_postgres() {
+        command.env("BACKLINE_DATABASE_URL", world.database.url());
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let newest = async || shelf.place.find().await.unwrap().whole.last().cloned();
+    eventually(async || newest().await.is_some()).await;
+    let first = newest().await;
+    eventually(async || newest().await.is_some_and(|name| Some(name) != first)).await;
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    eventually(async || child.try_wait().unwrap().is_some()).await;
+    assert!(child.wait().unwrap().success(), "Ctrl-C is an orderly end");
+    let left = shelf.place.find().await.unwrap();
+    assert!(left.whole.len() <= 2, "one is kept, and another may have come while it was to go: {left:?}");
 }
 
 #[tokio::test]

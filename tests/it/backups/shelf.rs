@@ -104,9 +104,11 @@ impl Target {
     }
 
     /// Restores the newest backup of a shelf.
-    pub async fn restore(&self, world: &World, shelf: &Shelf, without_keys: bool) -> Result<Restored, Error> {
-        let manifest = shelf.place.choose("latest").await?;
-        backup::restore(self.config(), parts(world), &shelf.place, manifest, without_keys, &quiet()).await
+    pub async fn restore(&self, world: &World, backups: &Shelf, without_keys: bool) -> Result<Restored, Error> {
+        let manifest = backups.place.choose("latest").await?;
+        let progress = quiet();
+        let restored = backup::restore(self.config(), parts(world), &backups.place, manifest, without_keys, &progress);
+        Box::pin(restored).await
     }
 
     /// Whether nothing is here that could be taken for data.

@@ -35,9 +35,7 @@ async fn everything_that_is_wrong_is_listed() {
     std::fs::remove_file(lost).unwrap();
     std::fs::write(world.folder.path().join("objects/content/nobodys"), "left by somebody").unwrap();
     let db = world.db().await;
-    let backend = db.get_database_backend();
-    let run = async |sql: &str| drop(db.execute_raw(Statement::from_string(backend, sql)).await.unwrap());
-    run("UPDATE audit_event SET action = 'nothing_happened' WHERE sequence = 3").await;
+    db.execute_unprepared("UPDATE audit_event SET action = 'nothing_happened' WHERE sequence = 3").await.unwrap();
     let report = verify(&studio).await;
     let name = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
     assert_found(&report, &[&name(changed), "SHA-256"]);

@@ -57,16 +57,18 @@ async fn what_was_acknowledged_before_a_backup_is_there_after_its_restore() {
         assert!(files_below(&shelf.path().join("objects")).len() > first, "there was something new");
         some_more().await;
         stop.set(true);
-        (promised, arrived)
+        let name = stdout(&second).split(':').next().unwrap().to_owned();
+        (promised, arrived, name)
     };
-    let (_, (promised, arrived)) = tokio::join!(working, backing_up);
+    let ((), (promised, arrived, name)) = tokio::join!(working, backing_up);
     assert_done(&run(&server, &["verify"]).await);
 
     let mut elsewhere = elsewhere;
     copy_keys(server.folder(), elsewhere.folder());
     let restored = run(&elsewhere, &["restore", "--from", &place]).await;
     assert_done(&restored);
-    assert!(stdout(&restored).contains("Everything is as it should be"), "{}", stdout(&restored));
+    let said = stdout(&restored);
+    assert!(said.contains("Everything is as it should be") && said.contains(&name), "{name}: {said}");
     elsewhere.start_again().await;
     join_all(promised.iter().map(Artist::check_all)).await;
     arrived.check_all().await;

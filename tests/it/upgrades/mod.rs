@@ -12,11 +12,11 @@ use sea_orm::{ActiveEnum, EntityTrait, PaginatorTrait, QueryOrder};
 use crate::harness::{database::is_postgres, *};
 
 /// Migrations of the first release.
-const FIRST: u32 = 14;
-const OLD_PASSWORD: &str = "rivers under old bridges";
+pub const FIRST: u32 = 14;
+pub const OLD_PASSWORD: &str = "rivers under old bridges";
 
 /// What the first release had stored when it was stopped, on 2026-11-23.
-fn first_release() -> &'static str {
+pub fn first_release() -> &'static str {
     if is_postgres() { include_str!("first_postgres.sql") } else { include_str!("first_sqlite.sql") }
 }
 
