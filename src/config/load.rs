@@ -92,6 +92,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         devices: given.section(mode),
         uploads: given.section(mode),
         work: given.section(mode),
+        telemetry: given.section(mode),
         log: given.section(mode),
     };
     given.refuse_unknown_keys();

@@ -31,7 +31,10 @@ use super::{
     limit::{self, Limit, Payer},
     outcome,
 };
-use crate::kernel::{Caller, Facts, deadline};
+use crate::{
+    kernel::{Caller, Facts, deadline},
+    telemetry::Scope,
+};
 
 /// When a call arrived. Put into the extensions by the accept loop: waiting for anything counts.
 #[derive(Clone, Copy, Debug)]
@@ -57,15 +60,24 @@ pub struct Gate<S> {
 }
 
 struct Shared {
+    /// The name that clients know this server by, for traces.
+    address: String,
     authenticate: Arc<dyn Authenticate>,
     limit: Arc<dyn Limit>,
     tasks: TaskTracker,
 }
 
 impl<S> Gate<S> {
-    /// `tasks` tracks the running handlers, for the drain to wait for.
-    pub fn new(inner: S, authenticate: Arc<dyn Authenticate>, limit: Arc<dyn Limit>, tasks: TaskTracker) -> Self {
-        Self { inner, shared: Arc::new(Shared { authenticate, limit, tasks }) }
+    /// `address` is the name that clients know this server by; `tasks` tracks the running handlers, for the drain to wait
+    /// for.
+    pub fn new(
+        inner: S,
+        address: String,
+        authenticate: Arc<dyn Authenticate>,
+        limit: Arc<dyn Limit>,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self { inner, shared: Arc::new(Shared { address, authenticate, limit, tasks }) }
     }
 }
 
@@ -107,21 +119,21 @@ impl Shared {
         let arrived = request.extensions().get::<Arrived>().map_or_else(Instant::now, |arrived| arrived.0);
         let facts = request.extensions().get::<Facts>().cloned();
         let rpc = Rpc::find(request.uri().path());
-        let watch = outcome::Watch::begin(rpc, arrived, facts.as_ref());
-        let span = watch.span();
+        let method = outcome::method(rpc, request.uri().path());
+        let watch = outcome::Watch::begin(method, &self.address, arrived, facts.as_ref());
+        let (span, scope) = (watch.span(), watch.scope());
 
-        let response = async {
+        let work = async {
             match rpc {
                 Some(rpc) => match self.admit(rpc, arrived, &mut request).await {
-                    Ok(deadline) => self.run(inner, request, deadline).await,
+                    Ok(deadline) => self.run(inner, request, deadline, watch.scope()).await,
                     Err(refusal) => Status::from(refusal).into_http(),
                 },
                 None if is_infrastructure(request.uri().path()) => serve(inner, request).await,
                 None => Status::from(Refusal::MethodUnknown).into_http(),
             }
-        }
-        .instrument(span)
-        .await;
+        };
+        let response = scope.run(work.instrument(span)).await;
         watch.finish(response)
     }
 
@@ -132,6 +144,7 @@ impl Shared {
         let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
         let mut deadline = arrived + wanted.min(access.cost.time_limit());
         if deadline < Instant::now() + LEAST_TIME {
+            metrics::counter!("backline_deadlines_exceeded_total", "stage" => "before").increment(1);
             return Err(Refusal::DeadlineExceeded);
         }
 
@@ -174,12 +187,12 @@ impl Shared {
     }
 
     /// Runs the handler on its own task, and waits for it until the deadline.
-    async fn run<S>(&self, inner: S, request: Request<Body>, deadline: Instant) -> Response<Body>
+    async fn run<S>(&self, inner: S, request: Request<Body>, deadline: Instant, scope: Scope) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
         S::Future: Send,
     {
-        let work = deadline::until(deadline, serve(inner, request)).in_current_span();
+        let work = scope.run(deadline::until(deadline, serve(inner, request))).in_current_span();
         let handler = tokio::spawn(self.tasks.track_future(work));
         match tokio::time::timeout_at(deadline, handler).await {
             Ok(Ok(response)) => response,
@@ -188,7 +201,10 @@ impl Shared {
                 tracing::error!(panicked = join.is_panic(), "a handler did not finish");
                 Status::from(Refusal::Internal).into_http()
             }
-            Err(_) => Status::from(Refusal::DeadlineExceeded).into_http(),
+            Err(_) => {
+                metrics::counter!("backline_deadlines_exceeded_total", "stage" => "under_way").increment(1);
+                Status::from(Refusal::DeadlineExceeded).into_http()
+            }
         }
     }
 }
