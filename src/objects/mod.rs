@@ -5,6 +5,7 @@
 //! and checksums live in the database: a local store keeps no attributes. Keys are never used twice, so what was read once
 //! under a key cannot change.
 
+mod client;
 mod key;
 mod read;
 mod write;
@@ -13,7 +14,10 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, memory::InMemory, path::Path};
+use object_store::{
+    ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutPayload, aws::AmazonS3Builder, local::LocalFileSystem,
+    memory::InMemory, path::Path,
+};
 
 pub use self::{key::ObjectKey, read::Bytestream, write::ObjectWriter};
 use crate::config::Config;
@@ -70,9 +74,16 @@ impl Objects {
         if parsed.scheme() == "memory" {
             return Ok(Self { store: Arc::new(InMemory::new()), prefix: Path::default(), folder: None });
         }
-        let (store, prefix) = object_store::parse_url_opts(&parsed, &config.objects.options)
-            .context("objects.url or objects.options are malformed")?;
-        Ok(Self { store: store.into(), prefix, folder: None })
+        let malformed = "objects.url or objects.options are malformed";
+        let (_, prefix) = ObjectStoreScheme::parse(&parsed).context(malformed)?;
+        let mut builder = AmazonS3Builder::new().with_url(url).with_http_connector(client::Connector::default());
+        for (key, value) in &config.objects.options {
+            if let Ok(key) = key.to_ascii_lowercase().parse() {
+                builder = builder.with_config(key, value);
+            }
+        }
+        let store = builder.build().context(malformed)?;
+        Ok(Self { store: Arc::new(store), prefix: Path::parse(prefix).context(malformed)?, folder: None })
     }
 
     fn path(&self, key: &ObjectKey) -> Path {
