@@ -24,7 +24,7 @@ pub async fn connect(config: &Config) -> anyhow::Result<Db> {
     let db = if url.starts_with("sqlite:") {
         sqlite(&url, &config.database).await?
     } else {
-        postgres(&url, &config.database).await?
+        postgres(&url, &config.database, &config.telemetry.instance()).await?
     };
     Ok(if config.mode == Mode::Test { db.keeping_statements() } else { db })
 }
@@ -64,11 +64,12 @@ async fn sqlite(url: &str, config: &DatabaseConfig) -> anyhow::Result<Db> {
     Ok(Db::new(SqlxSqliteConnector::from_sqlx_sqlite_pool(readers), SqlxSqliteConnector::from_sqlx_sqlite_pool(writer)))
 }
 
-async fn postgres(url: &str, config: &DatabaseConfig) -> anyhow::Result<Db> {
+/// `instance` is what the database shows as the name of who is connected.
+async fn postgres(url: &str, config: &DatabaseConfig, instance: &str) -> anyhow::Result<Db> {
     let statement_timeout = config.statement_timeout.as_millis().to_string();
     let options = PgConnectOptions::from_str(url)
         .context("the database URL is malformed")?
-        .application_name("backline")
+        .application_name(&format!("backline/{instance}"))
         .options([
             ("statement_timeout", statement_timeout.as_str()),
             ("lock_timeout", "2000"),

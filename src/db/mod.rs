@@ -8,6 +8,7 @@
 
 mod connect;
 mod error;
+mod mark;
 mod tx;
 
 use std::{
@@ -24,6 +25,8 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
+
+use crate::telemetry::Step;
 
 pub use self::{
     connect::connect,
@@ -88,7 +91,12 @@ impl Db {
             ..TransactionOptions::default()
         };
         self.statements.count();
-        Ok(WriteTx::new(self.writer.begin_with_options(options).await?, self.statements.clone()))
+        let step = Step::transaction(if self.is_sqlite() { "sqlite" } else { "postgresql" });
+        let tx = self.writer.begin_with_options(options).await?;
+        if let Some(mark) = mark::statement().filter(|_| !self.is_sqlite()) {
+            tx.execute_unprepared(&mark).await?;
+        }
+        Ok(WriteTx::new(tx, self.statements.clone(), step))
     }
 
     /// A connection for one guarded statement that needs no transaction around it.

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
 use super::{Db, Statements};
+use crate::telemetry::Step;
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -26,11 +27,13 @@ pub struct WriteTx {
     statements: Statements,
     hooks: Mutex<Vec<Hook>>,
     closing: Mutex<Option<Box<dyn Closing>>>,
+    /// Lasts as long as the transaction.
+    step: Step,
 }
 
 impl WriteTx {
-    pub(super) fn new(tx: DatabaseTransaction, statements: Statements) -> Self {
-        Self { tx, statements, hooks: Mutex::default(), closing: Mutex::default() }
+    pub(super) fn new(tx: DatabaseTransaction, statements: Statements, step: Step) -> Self {
+        Self { tx, statements, hooks: Mutex::default(), closing: Mutex::default(), step }
     }
 
     /// Runs `hook` once the change is durable, and never if it is rolled back. For waking workers and watchers; it
@@ -60,7 +63,7 @@ impl WriteTx {
             return Err(error);
         }
         self.statements.count();
-        self.tx.commit().await?;
+        self.step.ends(self.tx.commit().await)?;
         for hook in self.hooks.into_inner() {
             hook();
         }
