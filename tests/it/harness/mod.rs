@@ -21,12 +21,13 @@
 //! - [`files`]: what people do with files
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
-//! - [`smtp`]: a mail server
+//! - [`smtp`], [`collector`]: a mail server, and who is told traces and metrics
 //! - [`program`]: the binary, for what only the command line does
 
 pub mod actors;
 pub mod audio;
 pub mod closed;
+pub mod collector;
 pub mod database;
 pub mod events;
 pub mod factors;

@@ -15,6 +15,7 @@ pub fn backline(data_dir: &Path, arguments: &[&str]) -> Command {
         .env("BACKLINE_DATA_DIR", data_dir)
         .env("BACKLINE_LISTEN", "127.0.0.1:0")
         .env("BACKLINE_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("BACKLINE_WORK_ADMIN_LISTEN", "127.0.0.1:0")
         .env("BACKLINE_MODE", "test")
         .env("BACKLINE_PASSWORDS_MEMORY_KIB", "8")
         .env("BACKLINE_PASSWORDS_PASSES", "1");
@@ -61,9 +62,19 @@ impl Running {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address = line.split_whitespace().find_map(|word| word.trim_end_matches(',').parse().ok());
+        let address = line.split_whitespace().find_map(|word| word.trim_end_matches([',', '.']).parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in «{line}»; see the log"));
         Self { child, address, _stdout: stdout }
+    }
+
+    /// Ctrl-C: an orderly end.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// `kill -9`.

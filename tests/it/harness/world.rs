@@ -9,7 +9,9 @@ use backline::{
     config,
     kernel::{Clock, Dice, Password, Role, Timestamp, ids::AccountId},
     mail::Mailer,
-    pb, work,
+    pb,
+    telemetry::{BoxedLayer, Telemetry},
+    work,
 };
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
@@ -50,6 +52,7 @@ pub struct World {
     pub folder: tempfile::TempDir,
     events: Events,
     expected: Mutex<Vec<String>>,
+    telemetry: Option<Telemetry>,
     _listening: DefaultGuard,
 }
 
@@ -71,7 +74,6 @@ impl World {
         // The object store's client wants one, whatever it speaks to. Another test may have been first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let events = Events::default();
-        let listening = events.listen();
         let folder = tempfile::tempdir().unwrap();
         let database = TestDatabase::make(folder.path());
         let settings = settings_of(&folder, &database, settings);
@@ -82,7 +84,10 @@ impl World {
             // A test that names a mail server has one.
             mailer: (!settings.contains_key("mail.url")).then(|| Mailer::Memory(Arc::clone(&letters))),
         };
-        let server = Instance::start(load(&settings), parts.clone()).await;
+        let config = load(&settings);
+        let telemetry = Telemetry::open(&config.telemetry, parts.clock.clone(), Dice::System).unwrap();
+        let listening = events.listen(telemetry.as_ref().map(Telemetry::layer));
+        let server = Instance::start(config, parts.clone()).await;
         let address = Arc::new(Mutex::new(server.address));
         let channel = channel_to(Arc::clone(&address));
         Self {
@@ -96,8 +101,19 @@ impl World {
             folder,
             events,
             expected: Mutex::default(),
+            telemetry,
             _listening: listening,
         }
+    }
+
+    /// What exports the spans of this world, for another subscriber.
+    pub fn traces(&self) -> Option<BoxedLayer> {
+        self.telemetry.as_ref().map(Telemetry::layer)
+    }
+
+    /// Sends what is left to the collector, as the program does at its end.
+    pub async fn stop_telemetry(&mut self) {
+        self.telemetry.take().expect("the settings name a collector").stop().await;
     }
 
     pub fn server(&self) -> &Instance {
