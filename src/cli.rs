@@ -29,9 +29,8 @@ use crate::{
     audit,
     config::{self, Config, Source},
     kernel::{EmailAddress, Password, Principal, Scopes, text},
-    server::Server,
+    server::{Server, WorkerProcess},
     service_accounts::{self, NewServiceAccount},
-    sessions, work,
 };
 
 /// The backend of a music-submission platform.
@@ -188,9 +187,11 @@ impl Cli {
         }
     }
 
-    /// How to log, known before anything else is checked.
-    pub fn log(&self) -> config::LogConfig {
-        self.settings.source().ok().and_then(|source| config::load(&source).ok()).unwrap_or_default().log
+    /// How to log and what to export, known before anything else is checked. Only what goes on running is followed.
+    pub fn watching(&self) -> (config::LogConfig, config::TelemetryConfig) {
+        let config = self.settings.source().ok().and_then(|source| config::load(&source).ok()).unwrap_or_default();
+        let stays = matches!(self.command, None | Some(Command::Serve | Command::Work));
+        (config.log, if stays { config.telemetry } else { config::TelemetryConfig::default() })
     }
 }
 
@@ -278,16 +279,15 @@ async fn stop_on_signals(drain: CancellationToken, notice: Arc<AtomicBool>) {
 async fn run_worker(config: Config) -> anyhow::Result<()> {
     let app = open(config).await?;
     app.objects.must_not_refuse().await.map_err(|refused| anyhow!("{refused}"))?;
-    println!("Backline {} runs background jobs.", env!("CARGO_PKG_VERSION"));
+    let worker = WorkerProcess::bind(app).await?;
+    println!(
+        "Backline {} runs background jobs, metrics and health on {}.",
+        env!("CARGO_PKG_VERSION"),
+        worker.address()?
+    );
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));
-    tokio::spawn((*app.keys).clone().follow(stop.clone()));
-    tokio::spawn(crate::backup::follow(app.clone(), stop.clone()));
-    sessions::follow_changes(&app, stop.clone()).await?;
-    work::worker(&app).work(stop).await;
-    app.cache.close().await;
-    app.db.close().await;
-    Ok(())
+    worker.run(stop).await
 }
 
 async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`], [`outgoing`]: the engines behind it
+//! - [`telemetry`]: the traces and metrics that a collector is told
 //! - [`pages`]: what a browser shows behind the links of letters
 //! - [`config`] and [`kernel`]: settings, and small words everyone uses
 
@@ -55,6 +56,7 @@ pub mod sessions;
 pub mod storage;
 pub mod subject;
 pub mod submissions;
+pub mod telemetry;
 pub mod tracks;
 pub mod vault;
 pub mod work;

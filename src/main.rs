@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use backline::{cli::Cli, logging};
+use backline::{
+    cli::Cli,
+    kernel::{Clock, Dice},
+    logging,
+    telemetry::Telemetry,
+};
 use clap::Parser;
 
 #[global_allocator]
@@ -10,7 +15,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::init(&cli.log());
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         eprintln!("backline: another TLS provider was installed first");
     }
@@ -21,11 +25,22 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(cli.run()) {
+    match runtime.block_on(run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("backline: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let (log, telemetry) = cli.watching();
+    let telemetry = Telemetry::open(&telemetry, Clock::System, Dice::System)?;
+    logging::init(&log, telemetry.as_ref().map(Telemetry::layer));
+    let done = cli.run().await;
+    if let Some(telemetry) = telemetry {
+        telemetry.stop().await;
+    }
+    done
 }

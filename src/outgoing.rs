@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{Client, StatusCode, redirect::Policy};
 use url::Url;
 
+use crate::telemetry::Step;
+
 /// Longest answer in bytes. What we ask for is far smaller.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -38,8 +40,12 @@ impl Outgoing {
         limit: Duration,
     ) -> Result<(StatusCode, Bytes), Failed> {
         let silent = |error: reqwest::Error| Failed::Silent(error.without_url());
-        let request = self.client()?.post(url.clone()).form(form).timeout(limit);
-        let mut answer = request.send().await.map_err(silent)?;
+        let mut request = self.client()?.post(url.clone()).form(form).timeout(limit);
+        let step = Step::http(url.host_str().unwrap_or_default());
+        if let Some(onward) = step.onward() {
+            request = request.header("traceparent", onward.traceparent).header("x-request-id", onward.public_id);
+        }
+        let mut answer = step.ends(request.send().await).map_err(silent)?;
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(silent)? {
             if body.len() + chunk.len() > MAX_ANSWER {

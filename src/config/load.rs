@@ -94,6 +94,7 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
         uploads: given.section(mode),
         work: given.section(mode),
         backup: given.section(mode),
+        telemetry: given.section(mode),
         log: given.section(mode),
     };
     given.refuse_unknown_keys();

@@ -22,6 +22,7 @@ mod passwords;
 mod redis;
 mod server;
 mod sessions;
+mod telemetry;
 mod uploads;
 mod web;
 mod work;
@@ -47,6 +48,7 @@ pub use self::{
     redis::RedisConfig,
     server::{ForwardedHeader, ServerConfig},
     sessions::SessionsConfig,
+    telemetry::TelemetryConfig,
     uploads::UploadsConfig,
     web::WebConfig,
     work::WorkConfig,
@@ -101,6 +103,7 @@ pub struct Config {
     pub uploads: UploadsConfig,
     pub work: WorkConfig,
     pub backup: BackupConfig,
+    pub telemetry: TelemetryConfig,
     pub log: LogConfig,
 }
 
@@ -137,6 +140,12 @@ impl Config {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.server.listen),
         }
+    }
+
+    /// The name or address that clients know this server by.
+    pub fn public_host(&self) -> String {
+        let named = self.web.public_url.as_ref().and_then(|url| url.host_str());
+        named.map_or_else(|| self.server.listen.ip().to_string(), ToOwned::to_owned)
     }
 
     /// Where letters send people to sign in.

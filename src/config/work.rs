@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +13,9 @@ use super::{Mode, Problems, Section};
 pub struct WorkConfig {
     /// Whether `serve` runs jobs itself. Turn it off where `backline work` runs on machines of its own.
     pub in_server: bool,
+    /// `/livez`, `/readyz`, `/metrics` of `backline work`, which is not asked on `server.admin_listen`: both run on one
+    /// machine. Keep it off the open network.
+    pub admin_listen: SocketAddr,
     /// Jobs at once.
     pub concurrency: usize,
     /// How often an idle worker looks for jobs of other instances.
@@ -22,7 +28,13 @@ pub struct WorkConfig {
 
 impl Default for WorkConfig {
     fn default() -> Self {
-        Self { in_server: true, concurrency: 4, poll_every: Duration::from_secs(1), lease: Duration::from_mins(1) }
+        Self {
+            in_server: true,
+            admin_listen: (Ipv4Addr::LOCALHOST, 7072).into(),
+            concurrency: 4,
+            poll_every: Duration::from_secs(1),
+            lease: Duration::from_mins(1),
+        }
     }
 }
 

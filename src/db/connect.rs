@@ -32,11 +32,8 @@ const PROOF: Duration = Duration::from_millis(500);
 /// malformed.
 pub async fn connect(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url();
-    let db = if url.starts_with("sqlite:") {
-        sqlite(&url, &config.database).await?
-    } else {
-        postgres(&url, &config.database, config.mode).await?
-    };
+    let db =
+        if url.starts_with("sqlite:") { sqlite(&url, &config.database).await? } else { postgres(&url, config).await? };
     Ok(if config.mode == Mode::Test { db.keeping_statements() } else { db })
 }
 
@@ -92,15 +89,16 @@ async fn sqlite(url: &str, config: &DatabaseConfig) -> anyhow::Result<Db> {
 
 /// One pool for all, a connection beside it for asking whether the server is there, and behind a pooler another way for
 /// migrations: they need a session of their own.
-async fn postgres(url: &str, config: &DatabaseConfig, mode: Mode) -> anyhow::Result<Db> {
+async fn postgres(url: &str, all: &Config) -> anyhow::Result<Db> {
+    let (config, name) = (&all.database, application_name(all));
     let limits = limits(config);
     let direct = match &config.direct_url {
-        Some(direct) if limits.pinned => direct_options(direct.expose_secret(), "database.direct_url", limits)?,
-        _ => direct_options(url, "database.url", limits)?,
+        Some(direct) if limits.pinned => direct_options(direct.expose_secret(), "database.direct_url", limits, &name)?,
+        _ => direct_options(url, "database.url", limits, &name)?,
     };
     let key = if limits.pinned { "database.direct_url" } else { "database.url" };
-    inspect(&direct, key, config.acquire_timeout, mode).await?;
-    let options = if limits.pinned { pooled_options(url)? } else { direct.clone() };
+    inspect(&direct, key, config.acquire_timeout, all.mode).await?;
+    let options = if limits.pinned { pooled_options(url, &name)? } else { direct.clone() };
 
     let troubled = Troubled::default();
     let pool = pool_options(config, &troubled)
@@ -119,9 +117,9 @@ async fn postgres(url: &str, config: &DatabaseConfig, mode: Mode) -> anyhow::Res
 }
 
 /// To the server itself: the session has the limits from its first moment.
-fn direct_options(url: &str, key: &str, limits: Limits) -> anyhow::Result<PgConnectOptions> {
+fn direct_options(url: &str, key: &str, limits: Limits, name: &str) -> anyhow::Result<PgConnectOptions> {
     let milliseconds = |limit: Duration| limit.as_millis().to_string();
-    Ok(parsed(url, key)?.options([
+    Ok(parsed(url, key, name)?.options([
         ("statement_timeout", milliseconds(limits.statement)),
         ("lock_timeout", milliseconds(limits.lock)),
         ("idle_in_transaction_session_timeout", milliseconds(limits.idle_in_transaction)),
@@ -130,13 +128,13 @@ fn direct_options(url: &str, key: &str, limits: Limits) -> anyhow::Result<PgConn
 
 /// To a pooler, which refuses what only a session can keep. Nothing is prepared under a name: the next statement may run
 /// elsewhere.
-fn pooled_options(url: &str) -> anyhow::Result<PgConnectOptions> {
-    Ok(parsed(url, "database.url")?.extra_float_digits(None).statement_cache_capacity(0))
+fn pooled_options(url: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
+    Ok(parsed(url, "database.url", name)?.extra_float_digits(None).statement_cache_capacity(0))
 }
 
-fn parsed(url: &str, key: &str) -> anyhow::Result<PgConnectOptions> {
+fn parsed(url: &str, key: &str, name: &str) -> anyhow::Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url).with_context(|| format!("{key} is malformed"))?;
-    Ok(options.application_name(&application_name()).disable_statement_logging())
+    Ok(options.application_name(name).disable_statement_logging())
 }
 
 fn pool_options(config: &DatabaseConfig, troubled: &Troubled) -> PgPoolOptions {
@@ -161,8 +159,6 @@ fn for_migrations(config: &DatabaseConfig, options: PgConnectOptions) -> PgPool 
 }
 
 /// What `pg_stat_activity` shows: which process on which machine. PostgreSQL cuts names off after 63 bytes.
-fn application_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().filter(char::is_ascii_graphic).take(40).collect();
-    format!("backline {host} {}", std::process::id())
+fn application_name(config: &Config) -> String {
+    format!("backline/{}", config.telemetry.instance())
 }

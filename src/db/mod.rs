@@ -16,6 +16,7 @@ mod error;
 mod inspect;
 mod integrity;
 mod long;
+mod mark;
 mod pool;
 mod scratch;
 mod session;
@@ -45,6 +46,7 @@ pub use self::{
     snapshot::{CopyError, Snapshot, put_back, snapshot},
     tx::{Closing, WriteOne, WriteTx},
 };
+use crate::telemetry::Step;
 
 /// The database, for reading. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -102,7 +104,8 @@ impl Db {
     /// When no connection is to be had in time.
     pub async fn begin_write(&self) -> Result<WriteTx, DbErr> {
         self.statements.count();
-        Ok(WriteTx::new(self.writer.backend(), self.writer.begin().await?, self.statements.clone()))
+        let step = Step::transaction(if self.is_sqlite() { "sqlite" } else { "postgresql" });
+        Ok(WriteTx::new(self.writer.backend(), self.writer.begin().await?, self.statements.clone(), step))
     }
 
     /// A connection for one guarded statement that needs no transaction around it.

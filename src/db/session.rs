@@ -15,7 +15,7 @@ use sqlx::{
 use sqlx_core::transaction::TransactionManager;
 use tokio::time::timeout;
 
-use super::pool::Pool;
+use super::{mark, pool::Pool};
 use crate::kernel::deadline;
 
 /// What the answer to a statement may take on its way, beyond the statement's own limit.
@@ -41,7 +41,7 @@ impl Limits {
     fn begin(self) -> String {
         let now = tokio::time::Instant::now();
         let statement = (deadline::within(self.statement) - now).as_millis().max(1);
-        if self.pinned {
+        let mut text = if self.pinned {
             let (lock, idle) = (self.lock.as_millis(), self.idle_in_transaction.as_millis());
             format!(
                 "BEGIN; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}; \
@@ -51,7 +51,12 @@ impl Limits {
             format!("BEGIN; SET LOCAL statement_timeout = {statement}")
         } else {
             "BEGIN".to_owned()
+        };
+        if let Some(mark) = mark::statement() {
+            text.push_str("; ");
+            text.push_str(&mark);
         }
+        text
     }
 
     fn patience(self) -> Duration {

@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 use tokio::sync::Mutex as Turn;
 
 use super::{Db, Statements, session::Transaction};
+use crate::telemetry::Step;
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -29,11 +30,14 @@ pub struct WriteTx {
     statements: Statements,
     hooks: Mutex<Vec<Hook>>,
     closing: Mutex<Option<Box<dyn Closing>>>,
+    /// Lasts as long as the transaction.
+    step: Step,
 }
 
 impl WriteTx {
-    pub(super) fn new(backend: DbBackend, tx: Transaction, statements: Statements) -> Self {
-        Self { backend, tx: Turn::new(tx), statements, hooks: Mutex::default(), closing: Mutex::default() }
+    pub(super) fn new(backend: DbBackend, tx: Transaction, statements: Statements, step: Step) -> Self {
+        let tx = Turn::new(tx);
+        Self { backend, tx, statements, hooks: Mutex::default(), closing: Mutex::default(), step }
     }
 
     /// Runs `hook` once the change is durable, and never if it is rolled back. For waking workers and watchers; it
@@ -63,7 +67,7 @@ impl WriteTx {
             return Err(error);
         }
         self.statements.count();
-        self.tx.into_inner().commit().await?;
+        self.step.ends(self.tx.into_inner().commit().await)?;
         for hook in self.hooks.into_inner() {
             hook();
         }

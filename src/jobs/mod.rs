@@ -11,6 +11,7 @@
 //! A job may therefore run more than once: each `run` says why that is harmless. The list of all jobs is
 //! [`crate::work`].
 
+mod gauges;
 mod queue;
 mod schedule;
 mod store;

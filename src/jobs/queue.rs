@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, sea_query::OnConflict};
+use uuid::Uuid;
 
 use super::Job;
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         Clock, Dice,
         ids::{Id, JobId},
     },
+    telemetry,
 };
 
 /// How often a job is tried before it is discarded.
@@ -64,6 +66,7 @@ impl Queue {
             created_at: Set(now),
             finished_at: Set(None),
         };
+        telemetry::enqueued(Uuid::from(id).into_bytes());
         // Without a column list the clause also covers the partial unique index on the unique key.
         let conflict = OnConflict::new().do_nothing().to_owned();
         Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;

@@ -134,6 +134,19 @@ pub async fn any_due(db: &Db, now: Timestamp) -> Result<bool, DbErr> {
     Ok(one.into_tuple::<JobId>().one(db).await?.is_some())
 }
 
+/// How many jobs there are in `state`, and for when the first of them is due.
+pub async fn count_in_state(db: &Db, state: State) -> Result<(i64, Option<Timestamp>), DbErr> {
+    let found = Entity::find()
+        .select_only()
+        .column_as(Column::Id.count(), "jobs")
+        .column_as(Column::ScheduledAt.min(), "first")
+        .filter(Column::State.eq(state))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.unwrap_or_default())
+}
+
 /// Deletes jobs that ended well before `horizon`. Discarded ones stay for staff to see.
 pub async fn delete_finished(db: &Db, horizon: Timestamp) -> Result<u64, DbErr> {
     let deleted = Entity::delete_many()

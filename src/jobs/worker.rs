@@ -6,9 +6,10 @@ use sea_orm::DbErr;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info_span, warn};
+use uuid::Uuid;
 
 use super::{
-    Job, JobError, Schedule,
+    Job, JobError, Schedule, gauges,
     store::{self, End},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         Timestamp,
         ids::{Id, JobId},
     },
+    telemetry,
 };
 
 type Run = for<'a> fn(&'a App, &'a str) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
@@ -140,21 +142,27 @@ impl Worker {
             Ok(jobs) => warn!(jobs, "jobs of silent workers were given back"),
             Err(error) => warn!(%error, "the queue's chores were not done"),
         }
+        if let Err(error) = gauges::measure(&self.app.db, self.app.clock.now()).await {
+            warn!(%error, "the queue was not measured");
+        }
     }
 
     async fn run_one(&self, job: Model, stop: &CancellationToken) {
         let span = info_span!("job", job.id = %job.id, job.kind = job.kind, attempt = job.attempt);
+        let scope = telemetry::job(&job.kind, Uuid::from(job.id).into_bytes(), job.attempt);
         async {
             // On a task of its own: a panic is a failed attempt, not a dead worker.
             let registry = Arc::clone(&self.registry);
             let (app, kind, args) = (self.app.clone(), job.kind.clone(), job.args.clone());
+            let within = scope.clone();
             let work = tokio::spawn(
-                async move {
-                    let run = registry.runs.get(kind.as_str());
-                    let run = run.ok_or_else(|| JobError::fail(format!("no job is called {kind}")))?;
-                    run(&app, &args).await
-                }
-                .in_current_span(),
+                within
+                    .run(async move {
+                        let run = registry.runs.get(kind.as_str());
+                        let run = run.ok_or_else(|| JobError::fail(format!("no job is called {kind}")))?;
+                        run(&app, &args).await
+                    })
+                    .in_current_span(),
             );
             let abort = work.abort_handle();
             let ended = tokio::select! {
@@ -170,6 +178,9 @@ impl Worker {
                     return;
                 }
             };
+            if ended.is_err() {
+                telemetry::job_failed(&scope);
+            }
             self.conclude(&job, ended).await;
         }
         .instrument(span)

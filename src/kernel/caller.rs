@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use sea_orm::DeriveValueType;
 
 use super::{
-    CheckedBy, ClientAddress, FactorKind, FactorKinds, KeyInUse, Timestamp,
+    CheckedBy, ClientAddress, FactorKind, FactorKinds, KeyInUse, Timestamp, Trace,
     ids::{AccountId, SessionId},
 };
 
@@ -184,8 +184,8 @@ pub struct Facts {
     pub request_id: String,
     /// Made by us, so that it says nothing of anybody.
     pub request_id_is_ours: bool,
-    /// Of the caller's W3C trace context; empty if it sent none.
-    pub trace_id: String,
+    /// Which trace the call is part of.
+    pub trace: Trace,
     pub address: ClientAddress,
     /// The `user-agent` header, at most 256 characters.
     pub user_agent: String,
@@ -197,7 +197,7 @@ impl Facts {
         Self {
             request_id: String::new(),
             request_id_is_ours: true,
-            trace_id: String::new(),
+            trace: Trace::NONE,
             address: ClientAddress::NONE,
             user_agent: String::new(),
         }

@@ -16,6 +16,7 @@ pub mod net;
 pub mod scopes;
 pub mod secret;
 pub mod text;
+pub mod trace;
 
 pub use self::{
     caller::{Caller, Facts, Impersonator, Permission, Principal, Proof, Role, Roles},
@@ -27,4 +28,5 @@ pub use self::{
     net::ClientAddress,
     scopes::{KeyInUse, Scopes},
     secret::{Password, StoredHash},
+    trace::{RemoteSpan, Trace},
 };

@@ -3,9 +3,10 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, time::Instant};
 
 use super::smtp::Smtp;
+use crate::telemetry::Step;
 
 /// Why a letter did not go out. Says nothing of whom it was for: what a mail server answers often repeats the address.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,18 @@ impl Mailer {
     /// [`MailError::Away`] when the folder cannot be written or the mail server does not take it now,
     /// [`MailError::Refused`] when it never will.
     pub async fn send(&self, name: &str, message: &[u8]) -> Result<(), MailError> {
+        let (step, begun) = (Step::letter(), Instant::now());
+        let sent = step.ends(self.carry(name, message).await);
+        let outcome = match &sent {
+            Ok(()) => "sent",
+            Err(MailError::Away(_)) => "away",
+            Err(MailError::Refused(_)) => "refused",
+        };
+        metrics::histogram!("backline_mail_send_seconds", "outcome" => outcome).record(begun.elapsed().as_secs_f64());
+        sent
+    }
+
+    async fn carry(&self, name: &str, message: &[u8]) -> Result<(), MailError> {
         match self {
             Self::Folder(folder) => Ok(write(folder, name, message).await?),
             Self::Memory(letters) => {

@@ -1,6 +1,6 @@
 //! Letters to a mail server, by SMTP.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{borrow::Cow, future::Future, pin::pin, time::Duration};
 
 use anyhow::Context;
 use lettre::{
@@ -16,7 +16,10 @@ use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 
 use super::MailError;
-use crate::config::{MailConfig, Relay, RelayTls};
+use crate::{
+    config::{MailConfig, Relay, RelayTls},
+    telemetry,
+};
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -58,7 +61,8 @@ impl Smtp {
         let envelope = Envelope::new(Some(self.from.clone()), vec![to]);
         let envelope = envelope.map_err(|_| MailError::Refused("nobody is on its envelope".to_owned()))?;
         let transport = self.current();
-        self.in_time(&transport, transport.send_raw(&envelope, message)).await.map(drop)
+        let message = traced(message);
+        self.in_time(&transport, transport.send_raw(&envelope, &message)).await.map(drop)
     }
 
     pub async fn answers(&self) -> bool {
@@ -131,6 +135,14 @@ fn outcome(error: &Error) -> MailError {
         source = cause.source();
     }
     MailError::Away(told)
+}
+
+/// Before all other lines, as relays write theirs: by what this letter is found in our logs.
+fn traced(message: &[u8]) -> Cow<'_, [u8]> {
+    match telemetry::current() {
+        Some(scope) => Cow::Owned([b"X-Request-Id: ", scope.public_id().as_bytes(), b"\r\n", message].concat()),
+        None => Cow::Borrowed(message),
+    }
 }
 
 /// The address in a message's own `To` header: [`super::Office`] writes one, without a name.

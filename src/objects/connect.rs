@@ -9,6 +9,7 @@ use object_store::{
 };
 use url::Url;
 
+use super::client::Connector;
 use crate::config::Config;
 
 /// How long finding the way to a store may take.
@@ -29,6 +30,7 @@ macro_rules! build {
         let builder = <$builder>::new()
             .with_url($url.as_str())
             .with_client_options(client($config.objects.timeout))
+            .with_http_connector(Connector::default())
             .with_retry(retries($config.objects.timeout));
         let options = $config.objects.client_options().into_iter();
         let builder = options.fold(builder, |builder, (name, value)| match name.to_ascii_lowercase().parse() {

@@ -8,6 +8,7 @@
 //! Every step ends within `objects.timeout`, or at the deadline of the call it is for; retries happen within that. A write
 //! that ran out of time may still arrive: its key is named by no row, and goes with the folder it lies in.
 
+mod client;
 mod connect;
 mod error;
 mod key;

@@ -32,7 +32,10 @@ use super::{
     limit::{self, Limit, Payer},
     outcome, outflow,
 };
-use crate::kernel::{Caller, Facts, deadline};
+use crate::{
+    kernel::{Caller, Facts, deadline},
+    telemetry::Scope,
+};
 
 /// When a call arrived. Put into the extensions by the accept loop: waiting for anything counts.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,8 @@ pub struct Gate<S> {
 }
 
 struct Shared {
+    /// The name that clients know this server by, for traces.
+    address: String,
     authenticate: Arc<dyn Authenticate>,
     limit: Arc<dyn Limit>,
     tasks: TaskTracker,
@@ -65,16 +70,17 @@ struct Shared {
 }
 
 impl<S> Gate<S> {
-    /// `tasks` tracks the running handlers, for the drain to wait for. An answer of which nothing is taken for `idle` is
-    /// cut off.
+    /// `address` is the name that clients know this server by; `tasks` tracks the running handlers, for the drain to wait
+    /// for. An answer of which nothing is taken for `idle` is cut off.
     pub fn new(
         inner: S,
+        address: String,
         authenticate: Arc<dyn Authenticate>,
         limit: Arc<dyn Limit>,
         tasks: TaskTracker,
         idle: Duration,
     ) -> Self {
-        Self { inner, shared: Arc::new(Shared { authenticate, limit, tasks, idle }) }
+        Self { inner, shared: Arc::new(Shared { address, authenticate, limit, tasks, idle }) }
     }
 }
 
@@ -116,25 +122,25 @@ impl Shared {
         let arrived = request.extensions().get::<Arrived>().map_or_else(Instant::now, |arrived| arrived.0);
         let facts = request.extensions().get::<Facts>().cloned();
         let rpc = Rpc::find(request.uri().path());
-        let watch = outcome::Watch::begin(rpc, arrived, facts.as_ref());
-        let span = watch.span();
+        let method = outcome::method(rpc, request.uri().path());
+        let watch = outcome::Watch::begin(method, &self.address, arrived, facts.as_ref());
+        let (span, scope) = (watch.span(), watch.scope());
 
-        let response = async {
+        let work = async {
             match rpc {
                 Some(rpc) => match self.admit_in_time(rpc, arrived, &mut request).await {
                     Ok(deadline) if access::of(rpc).cost.is_long() => {
-                        let response = self.run(inner, request, deadline).await;
+                        let response = self.run(inner, request, deadline, watch.scope()).await;
                         response.map(|body| outflow::bounded(body, self.idle, deadline))
                     }
-                    Ok(deadline) => self.run(inner, request, deadline).await,
+                    Ok(deadline) => self.run(inner, request, deadline, watch.scope()).await,
                     Err(refusal) => Status::from(refusal).into_http(),
                 },
                 None if is_infrastructure(request.uri().path()) => serve(inner, request).await,
                 None => Status::from(Refusal::MethodUnknown).into_http(),
             }
-        }
-        .instrument(span)
-        .await;
+        };
+        let response = scope.run(work.instrument(span)).await;
         watch.finish(response)
     }
 
@@ -143,6 +149,7 @@ impl Shared {
         let wanted = client_timeout(request.headers()).unwrap_or(Duration::MAX);
         let deadline = arrived + wanted.min(access::of(rpc).cost.time_limit());
         if deadline < Instant::now() + LEAST_TIME {
+            metrics::counter!("backline_deadlines_exceeded_total", "stage" => "before").increment(1);
             return Err(Refusal::DeadlineExceeded);
         }
         deadline::until(deadline, self.admit(rpc, deadline, request)).await
@@ -190,12 +197,12 @@ impl Shared {
     }
 
     /// Runs the handler on its own task, and waits for it until the deadline.
-    async fn run<S>(&self, inner: S, request: Request<Body>, deadline: Instant) -> Response<Body>
+    async fn run<S>(&self, inner: S, request: Request<Body>, deadline: Instant, scope: Scope) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send + 'static,
         S::Future: Send,
     {
-        let work = deadline::until(deadline, serve(inner, request)).in_current_span();
+        let work = scope.run(deadline::until(deadline, serve(inner, request))).in_current_span();
         let handler = tokio::spawn(self.tasks.track_future(work));
         match tokio::time::timeout_at(deadline, handler).await {
             Ok(Ok(response)) => response,
@@ -204,7 +211,10 @@ impl Shared {
                 tracing::error!(panicked = join.is_panic(), "a handler did not finish");
                 Status::from(Refusal::Internal).into_http()
             }
-            Err(_) => Status::from(Refusal::DeadlineExceeded).into_http(),
+            Err(_) => {
+                metrics::counter!("backline_deadlines_exceeded_total", "stage" => "under_way").increment(1);
+                Status::from(Refusal::DeadlineExceeded).into_http()
+            }
         }
     }
 }

@@ -14,10 +14,30 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 use tracing::{Span, info, info_span};
 
-use super::{Refusal, Rpc};
-use crate::kernel::Facts;
+use super::{Refusal, Rpc, fault::short_name};
+use crate::{
+    kernel::Facts,
+    pb::ErrorReason,
+    telemetry::{Call, Scope},
+};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Methods that are not ours to rule, by the names that metrics may show.
+const INFRASTRUCTURE: [&str; 5] = [
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/List",
+    "grpc.health.v1.Health/Watch",
+    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// The method's full name. Unknown methods share one, so that nobody can fill the metrics with names.
+pub(super) fn method(rpc: Option<Rpc>, path: &str) -> &'static str {
+    let path = path.trim_start_matches('/');
+    let known = || INFRASTRUCTURE.into_iter().find(|known| *known == path);
+    rpc.map(|rpc| rpc.path().trim_start_matches('/')).or_else(known).unwrap_or("_OTHER")
+}
 
 /// Follows one call to its end.
 pub(super) struct Watch {
@@ -25,21 +45,44 @@ pub(super) struct Watch {
     arrived: Instant,
     request_id: String,
     span: Span,
+    call: Call,
     told: bool,
+    _in_flight: InFlight,
+}
+
+/// One more call under way, until dropped.
+struct InFlight;
+
+impl InFlight {
+    fn begin() -> Self {
+        metrics::gauge!("backline_calls_in_flight").increment(1);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::gauge!("backline_calls_in_flight").decrement(1);
+    }
 }
 
 impl Watch {
-    pub(super) fn begin(rpc: Option<Rpc>, arrived: Instant, facts: Option<&Facts>) -> Self {
-        // Unknown methods share one name, so that nobody can fill the metrics with names.
-        let method = rpc.map_or("_OTHER", |rpc| rpc.path().trim_start_matches('/'));
-        let request_id = facts.map(|facts| facts.request_id.clone()).unwrap_or_default();
-        let trace_id = facts.map(|facts| facts.trace_id.as_str()).unwrap_or_default();
-        let span = info_span!("rpc", rpc.method = method, request_id = %request_id, trace_id);
-        Self { method, arrived, request_id, span, told: false }
+    /// `method` as [`method`] names it, `address` as clients know this server.
+    pub(super) fn begin(method: &'static str, address: &str, arrived: Instant, facts: Option<&Facts>) -> Self {
+        let facts = facts.cloned().unwrap_or_else(Facts::none);
+        let call = Call::begin(method, address, &facts);
+        let trace_id = facts.trace.id_text();
+        let span = info_span!("rpc", rpc.method = method, request_id = %facts.request_id, trace_id);
+        let request_id = facts.request_id;
+        Self { method, arrived, request_id, span, call, told: false, _in_flight: InFlight::begin() }
     }
 
     pub(super) fn span(&self) -> Span {
         self.span.clone()
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        self.call.scope()
     }
 
     /// Gives the answer its request id and its errors their typed form, wherever the status stands: in the headers
@@ -87,10 +130,12 @@ impl Watch {
         let took: Duration = self.arrived.elapsed();
         let status = code_name(code);
         metrics::histogram!(
-            "rpc_server_call_duration_seconds", "rpc_method" => self.method, "rpc_response_status_code" => status
+            "rpc_server_call_duration_seconds",
+            "rpc_system_name" => "grpc", "rpc_method" => self.method, "rpc_response_status_code" => status
         )
         .record(took.as_secs_f64());
         self.span.in_scope(|| info!(rpc.status = status, duration_us = took.as_micros(), "call"));
+        self.call.end(status, is_our_fault(code));
     }
 }
 
@@ -101,10 +146,27 @@ impl Drop for Watch {
     }
 }
 
+/// Whether a span says that it failed (OpenTelemetry's conventions for gRPC servers). What the caller did wrong is no
+/// failure of ours.
+fn is_our_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
 /// The status with exactly one `ErrorInfo` and one `RequestInfo`.
 fn typed(status: Status, request_id: &str) -> Status {
     let status = if status.details().is_empty() { Status::from(reason_for(&status)) } else { status };
     let mut details: ErrorDetails = status.get_error_details();
+    if details.error_info().is_some_and(|info| info.reason == short_name(ErrorReason::ServerBusy)) {
+        metrics::counter!("backline_calls_shed_total").increment(1);
+    }
     details.set_request_info(request_id, "");
     Status::with_error_details(status.code(), status.message(), details)
 }

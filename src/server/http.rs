@@ -20,9 +20,10 @@ use super::{accept::Peer, proxies};
 use crate::{
     app::App,
     config::Config,
-    kernel::{ClientAddress, Facts},
+    kernel::{ClientAddress, Facts, Trace},
     limits::Calls,
     rpc::limit::{Class, Limit, Payer},
+    telemetry::Scope,
 };
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,9 +54,10 @@ pub fn around(app: &App, routes: Router) -> Router {
 async fn follow(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let facts = facts(&app, request.headers(), request.extensions().get::<Peer>());
     let request_id = facts.request_id.clone();
+    let scope = Scope::of(&facts);
     request.extensions_mut().insert(facts);
 
-    let mut response = next.run(request).await;
+    let mut response = scope.run(next.run(request)).await;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID.clone(), id);
@@ -95,25 +97,18 @@ fn facts(app: &App, headers: &HeaderMap, peer: Option<&Peer>) -> Facts {
     let given = text(&REQUEST_ID);
     let usable = (1..=MAX_REQUEST_ID).contains(&given.len())
         && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    let new = (!usable).then(|| app.dice.bytes::<16>());
+    // Only our load balancers say to which trace a call belongs. An id that we made is also that of the trace.
+    let trusted = peer.is_some_and(|peer| proxies::trusts(&app.config.server, peer.0));
+    let trace = Trace::of_call(text(&HeaderName::from_static("traceparent")), trusted, || {
+        new.unwrap_or_else(|| app.dice.bytes())
+    });
     Facts {
-        request_id: if usable { given.to_owned() } else { hex::encode(app.dice.bytes::<16>()) },
+        request_id: new.map_or_else(|| given.to_owned(), hex::encode),
         request_id_is_ours: !usable,
-        trace_id: trace_id(text(&HeaderName::from_static("traceparent"))),
+        trace,
         address: peer.map_or(ClientAddress::NONE, |peer| proxies::client(&app.config.server, peer.0, headers)),
         user_agent: text(&header::USER_AGENT).chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect(),
-    }
-}
-
-/// The trace id of a W3C `traceparent`, version 00; empty if there is none.
-fn trace_id(traceparent: &str) -> String {
-    let mut parts = traceparent.split('-');
-    match (parts.next(), parts.next()) {
-        (Some("00"), Some(id))
-            if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0') =>
-        {
-            id.to_ascii_lowercase()
-        }
-        _ => String::new(),
     }
 }
 
@@ -159,24 +154,4 @@ pub fn csrf(config: &Config) -> anyhow::Result<CsrfLayer> {
 
 fn origins(config: &Config) -> impl Iterator<Item = String> {
     config.web.allowed_origins.iter().map(|origin| origin.origin().ascii_serialization())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_well_formed_trace_contexts_are_taken() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace_id(good), "4bf92f3577b34da6a3ce929d0e0e4736");
-        for bad in [
-            "",
-            "00",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-x-01",
-            "00-00000000000000000000000000000000-x-01",
-            "00-zz-x-01",
-        ] {
-            assert_eq!(trace_id(bad), "", "{bad}");
-        }
-    }
 }

@@ -6,6 +6,7 @@
 //! - `accept`: our own accept loop, with the limits that tonic's leaves out
 //! - `health`: tells the truth about what we depend on
 //! - `admin`: `/livez`, `/readyz`, `/metrics`
+//! - `worker`: what is left of all this in a process that only runs jobs
 //! - this file: start, drain, stop
 
 mod accept;
@@ -16,10 +17,10 @@ mod guard;
 mod health;
 mod http;
 mod info;
-mod metrics;
 mod proxies;
 mod pulse;
 mod services;
+mod worker;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -28,7 +29,8 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use crate::{app::App, audit, backup, sessions, work};
+pub use self::worker::WorkerProcess;
+use crate::{app::App, audit, backup, sessions, telemetry, work};
 
 /// A server that listens and is not serving yet.
 pub struct Server {
@@ -65,7 +67,7 @@ impl Server {
     /// When what was signed out before cannot be read from the database at the start.
     pub async fn run(self, drain: CancellationToken, notice: impl Fn() -> Duration) -> anyhow::Result<()> {
         let Self { app, listener, admin } = self;
-        let recorder = metrics::install();
+        let recorder = telemetry::install();
         let tasks = TaskTracker::new();
         let background = CancellationToken::new();
 

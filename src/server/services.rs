@@ -51,7 +51,9 @@ pub fn router(app: &App, health: &Health, tasks: &TaskTracker) -> anyhow::Result
         .layer(http::csrf(&app.config)?)
         .layer(layer_fn(ContentTypeGuard::new))
         .layer(GrpcWebLayer::new())
-        .layer(layer_fn(|inner| Gate::new(inner, authenticate.clone(), calls.clone(), tasks.clone(), idle)))
+        .layer(layer_fn(|inner| {
+            Gate::new(inner, app.config.public_host(), authenticate.clone(), calls.clone(), tasks.clone(), idle)
+        }))
         .service(grpc_services(app, health)?.prepare());
     let letters = Router::new().merge(security::page::router(app.clone())).merge(sessions::page::router(app.clone()));
     let routes = Router::new()

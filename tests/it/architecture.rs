@@ -6,24 +6,25 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
     ("cache", &["kernel", "config"]),
     ("entity", &["kernel"]),
     // Engines read their own section of the configuration.
-    ("db", &["kernel", "config"]),
-    ("mail", &["kernel", "config"]),
-    ("objects", &["kernel", "config"]),
+    ("telemetry", &["kernel", "config"]),
+    ("db", &["kernel", "config", "telemetry"]),
+    ("mail", &["kernel", "config", "telemetry"]),
+    ("objects", &["kernel", "config", "telemetry"]),
     ("vault", &["kernel", "config"]),
-    ("outgoing", &[]),
+    ("outgoing", &["telemetry"]),
     ("pages", &[]),
-    ("logging", &["config"]),
-    ("rpc", &["pb", "kernel", "db", "entity", "vault"]),
+    ("logging", &["config", "telemetry"]),
+    ("rpc", &["pb", "kernel", "db", "entity", "vault", "telemetry"]),
     ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
-    ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
+    ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc", "telemetry"]),
     ("subject", &["kernel", "db", "entity", "vault", "app"]),
     // Reading the trail is a service like others; writing it is below every feature.
     ("audit", &["kernel", "db", "entity", "vault", "app", "subject", "rpc", "pb"]),
@@ -155,6 +156,11 @@ fn sources() -> Vec<Source> {
             Source { path, text: lines.collect::<Vec<_>>().join("\n") }
         })
         .collect()
+}
+
+/// All of it, as one text.
+pub fn code() -> String {
+    sources().into_iter().filter(|source| source.module() != "telemetry").map(|source| source.text + "\n").collect()
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use prost_types::{DescriptorProto, FieldDescriptorProto, field_descriptor_proto::Type};
 
 use crate::harness::{
+    collector::Collector,
     protos::{Forger, requests},
     raw::frame,
     recording::Recording,
@@ -49,10 +50,13 @@ fn planted(number: usize, field: &FieldDescriptorProto, is: Option<&Actor>) -> V
 
 #[tokio::test]
 async fn fifty_secrets_in_each_method_are_read_nowhere() {
-    let world = World::start().await;
+    let collector = Collector::start().await;
+    let settings = collector.settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let mut world = World::with(&settings).await;
     world.admin("root").await;
     let log = Recording::default();
-    let listening = log.listen();
+    let listening = log.listen_beside(world.traces());
     let (forger, mut number) = (Forger::default(), 0);
     for (path, _, shape) in requests() {
         // A method before may have signed the administrator out.
@@ -79,8 +83,18 @@ async fn fifty_secrets_in_each_method_are_read_nowhere() {
         }
     }
     world.run_jobs().await;
+    world.stop_telemetry().await;
     drop(listening);
 
+    let spans = collector.all();
+    assert!(spans.iter().any(|message| message.contains("backline.v1.AccountService/Register")), "spans arrive");
+    for message in spans {
+        assert!(!message.to_lowercase().contains("canary"), "the collector was told a planted value: {message}");
+        assert!(
+            !message.contains(&hex::encode("canary")),
+            "the collector was told a planted value as bytes: {message}"
+        );
+    }
     let lines = log.lines();
     for (path, ..) in requests() {
         let method = path.trim_start_matches('/');

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use backline::entity::spent_challenge;
 use parking_lot::Mutex;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -173,6 +178,8 @@ async fn spent_challenges_are_swept_once_they_are_too_old_anyway() {
 struct VendorServer {
     asked: Arc<Mutex<Vec<String>>>,
     says: Arc<Mutex<(u16, String)>>,
+    /// The trace and the request that the last call was made for.
+    carried: Arc<Mutex<(String, String)>>,
 }
 
 impl VendorServer {
@@ -190,7 +197,9 @@ impl VendorServer {
     }
 }
 
-async fn answer(State(vendor): State<VendorServer>, asked: String) -> (StatusCode, String) {
+async fn answer(State(vendor): State<VendorServer>, headers: HeaderMap, asked: String) -> (StatusCode, String) {
+    let carried = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    *vendor.carried.lock() = (carried("traceparent"), carried("x-request-id"));
     vendor.asked.lock().push(asked);
     let (status, body) = vendor.says.lock().clone();
     if body == "hang" {
@@ -239,6 +248,8 @@ async fn a_vendor_s_word_lets_pass_or_does_not() {
         try_with(&anyone, &token).await.unwrap();
         let asked = vendor.asked.lock().last().unwrap().clone();
         assert_eq!(asked, "secret=vendor-secret&response=a+token+%26+more&sitekey=site-key", "and no address");
+        let (traceparent, request_id) = vendor.carried.lock().clone();
+        assert!(traceparent.starts_with(&format!("00-{request_id}-")), "{traceparent} for {request_id}");
 
         // Work does not stand in for it.
         let work = pb::ChallengeSolution { kind: pb::ChallengeKind::Pow.into(), solution: "e30=".into() };

@@ -52,6 +52,7 @@ async fn a_letter_arrives_encrypted_and_signed_in() {
         let arrived = letters.iter().find(|text| text.contains(&format!("<{}@backline.test>", letter.id))).unwrap();
         for header in [
             "X-Encrypted: yes",
+            "X-Request-Id: ",
             "X-Envelope-From: hello@backline.test",
             "X-Envelope-To: ana@example.org",
             "From: Backline <hello@backline.test>",

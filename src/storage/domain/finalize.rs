@@ -191,6 +191,7 @@ async fn accept(app: &App, upload: &Model, content: Content) -> Result<(), Error
     let event = audit::Event::new(Principal::System, "upload_finalized", "upload", upload.id).with(facts);
     audit::write(&tx, app, None, event).await?;
     tx.commit().await?;
+    metrics::counter!("backline_uploads_total", "outcome" => "ready").increment(1);
     Ok(())
 }
 
@@ -205,5 +206,6 @@ async fn reject(app: &App, upload: &Model, refused: Refused) -> Result<(), Error
     let event = audit::Event::new(Principal::System, "upload_rejected", "upload", upload.id).because(reason);
     audit::write(&tx, app, None, event).await?;
     tx.commit().await?;
+    metrics::counter!("backline_uploads_total", "outcome" => "refused").increment(1);
     Ok(())
 }

@@ -116,7 +116,7 @@ impl Target {
         let objects = files_below(&self.folder.path().join("objects"));
         let has_tables = match &self.database {
             TestDatabase::Sqlite { file } => file.exists(),
-            TestDatabase::Postgres { .. } => {
+            TestDatabase::Postgres { .. } | TestDatabase::Own { .. } => {
                 let db = self.database.connect().await;
                 let tables = backline::db::tables(&db).await.unwrap();
                 db.close().await.unwrap();

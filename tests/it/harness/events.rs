@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use backline::telemetry::BoxedLayer;
 use parking_lot::Mutex;
 use tracing::{
     Event, Level, Subscriber,
@@ -24,9 +25,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// Listens on this thread, which is where a test's runtime runs everything.
-    pub fn listen(&self) -> DefaultGuard {
-        let subscriber = tracing_subscriber::registry().with(self.clone().with_filter(LevelFilter::INFO));
+    /// Listens on this thread, which is where a test's runtime runs everything; beside it an exporter, if there is one.
+    pub fn listen(&self, traces: Option<BoxedLayer>) -> DefaultGuard {
+        let subscriber = tracing_subscriber::registry().with(traces).with(self.clone().with_filter(LevelFilter::INFO));
         tracing::subscriber::set_default(subscriber)
     }
 

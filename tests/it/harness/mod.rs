@@ -23,6 +23,7 @@
 //! - [`rows`], [`closed`]: everything in the database, and a table that takes no more
 //! - [`database`], [`plans`]: one database per test, and no statement that scans
 //! - [`smtp`], [`s3`]: a mail server, an object store
+//! - [`collector`]: who is told traces and metrics
 //! - [`redis`]: Redis alone, as a cluster, behind a Sentinel
 //! - [`postgres`], [`pgbouncer`]: a PostgreSQL server and a pooler of one test's own
 //! - [`cable`]: what lies between a server and such a one, to be pulled out
@@ -32,6 +33,7 @@ pub mod actors;
 pub mod audio;
 pub mod cable;
 pub mod closed;
+pub mod collector;
 pub mod database;
 pub mod events;
 pub mod factors;

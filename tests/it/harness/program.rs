@@ -15,6 +15,7 @@ pub fn backline(data_dir: &Path, arguments: &[&str]) -> Command {
         .env("BACKLINE_DATA_DIR", data_dir)
         .env("BACKLINE_LISTEN", "127.0.0.1:0")
         .env("BACKLINE_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("BACKLINE_WORK_ADMIN_LISTEN", "127.0.0.1:0")
         .env("BACKLINE_MODE", "test")
         .env("BACKLINE_PASSWORDS_MEMORY_KIB", "8")
         .env("BACKLINE_PASSWORDS_PASSES", "1");
@@ -82,6 +83,10 @@ impl Running {
     /// Waits until it has ended by itself.
     pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// `kill -9`.

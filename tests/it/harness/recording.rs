@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use backline::telemetry::BoxedLayer;
 use parking_lot::Mutex;
 use tracing::{
     Event, Subscriber,
@@ -25,8 +26,13 @@ pub struct Recording(Arc<Mutex<Vec<String>>>);
 impl Recording {
     /// Listens from now on, until the guard is dropped.
     pub fn listen(&self) -> DefaultGuard {
-        let subscriber = tracing_subscriber::registry().with(self.clone().with_filter(LevelFilter::DEBUG));
-        tracing::subscriber::set_default(subscriber)
+        self.listen_beside(None)
+    }
+
+    /// As [`Recording::listen`], while an exporter goes on with its work.
+    pub fn listen_beside(&self, traces: Option<BoxedLayer>) -> DefaultGuard {
+        let recording = self.clone().with_filter(LevelFilter::DEBUG);
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(traces).with(recording))
     }
 
     /// What was logged, in order.

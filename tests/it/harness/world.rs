@@ -9,7 +9,9 @@ use backline::{
     config,
     kernel::{Clock, Dice, Password, Role, Timestamp, ids::AccountId},
     mail::Mailer,
-    pb, work,
+    pb,
+    telemetry::{BoxedLayer, Telemetry},
+    work,
 };
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
@@ -46,6 +48,7 @@ pub struct World {
     pub folder: tempfile::TempDir,
     events: Events,
     expected: Mutex<Vec<String>>,
+    telemetry: Option<Telemetry>,
     _listening: DefaultGuard,
 }
 
@@ -75,7 +78,6 @@ impl World {
         // The object store's client wants one, whatever it speaks to. Another test may have been first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let events = Events::default();
-        let listening = events.listen();
         let settings = settings_of(&folder, &database, settings);
         let letters = Arc::default();
         let parts = app::World {
@@ -84,8 +86,11 @@ impl World {
             // A test that names a mail server has one.
             mailer: (!settings.contains_key("mail.url")).then(|| Mailer::Memory(Arc::clone(&letters))),
         };
+        let config = load(&settings);
+        let telemetry = Telemetry::open(&config.telemetry, parts.clock.clone(), Dice::System).unwrap();
+        let listening = events.listen(telemetry.as_ref().map(Telemetry::layer));
         // In a box: a whole server is a large future for tests to carry.
-        let server = Box::pin(Instance::start(load(&settings), parts.clone())).await;
+        let server = Box::pin(Instance::start(config, parts.clone())).await;
         let address = Arc::new(Mutex::new(server.address));
         let channel = channel_to(Arc::clone(&address));
         Self {
@@ -99,8 +104,19 @@ impl World {
             folder,
             events,
             expected: Mutex::default(),
+            telemetry,
             _listening: listening,
         }
+    }
+
+    /// What exports the spans of this world, for another subscriber.
+    pub fn traces(&self) -> Option<BoxedLayer> {
+        self.telemetry.as_ref().map(Telemetry::layer)
+    }
+
+    /// Sends what is left to the collector, as the program does at its end.
+    pub async fn stop_telemetry(&mut self) {
+        self.telemetry.take().expect("the settings name a collector").stop().await;
     }
 
     pub fn server(&self) -> &Instance {

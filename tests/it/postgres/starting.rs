@@ -161,7 +161,7 @@ async fn the_server_sees_which_process_it_talks_to_and_has_its_limits() {
     let question = Statement::from_string(sea_orm::DbBackend::Postgres, text);
     let row = world.app().db.query_one_raw(question).await.unwrap().unwrap();
     let told = |column: &str| row.try_get::<String>("", column).unwrap();
-    assert!(told("name").starts_with("backline ") && told("name").ends_with(&std::process::id().to_string()));
+    assert!(told("name").starts_with("backline/") && told("name").ends_with(&std::process::id().to_string()));
     assert_eq!((told("statement"), told("lock"), told("idle")), ("5s".into(), "1500ms".into(), "10s".into()));
     eventually_within(Duration::from_secs(1), async || world.app().db.ping().await.is_ok()).await;
 }
