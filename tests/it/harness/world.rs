@@ -82,7 +82,8 @@ impl World {
             // A test that names a mail server has one.
             mailer: (!settings.contains_key("mail.url")).then(|| Mailer::Memory(Arc::clone(&letters))),
         };
-        let server = Instance::start(load(&settings), parts.clone()).await;
+        // In a box: the settings are large, and every test would carry them in its future.
+        let server = Box::pin(Instance::start(load(&settings), parts.clone())).await;
         let address = Arc::new(Mutex::new(server.address));
         let channel = channel_to(Arc::clone(&address));
         Self {
