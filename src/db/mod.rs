@@ -93,7 +93,9 @@ impl Db {
     /// When no connection is to be had in time.
     pub async fn begin_write(&self) -> Result<WriteTx, DbErr> {
         self.statements.count();
-        Ok(WriteTx::new(self.writer.backend(), self.writer.begin().await?, self.statements.clone()))
+        // On the heap: every use case holds one of these futures.
+        let tx = Box::pin(self.writer.begin()).await?;
+        Ok(WriteTx::new(self.writer.backend(), tx, self.statements.clone()))
     }
 
     /// A connection for one guarded statement that needs no transaction around it.

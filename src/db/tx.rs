@@ -63,7 +63,7 @@ impl WriteTx {
             return Err(error);
         }
         self.statements.count();
-        self.tx.into_inner().commit().await?;
+        Box::pin(self.tx.into_inner().commit()).await?;
         for hook in self.hooks.into_inner() {
             hook();
         }
