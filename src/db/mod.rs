@@ -105,7 +105,9 @@ impl Db {
     pub async fn begin_write(&self) -> Result<WriteTx, DbErr> {
         self.statements.count();
         let step = Step::transaction(if self.is_sqlite() { "sqlite" } else { "postgresql" });
-        Ok(WriteTx::new(self.writer.backend(), self.writer.begin().await?, self.statements.clone(), step))
+        // On the heap: every use case holds one of these futures.
+        let tx = Box::pin(self.writer.begin()).await?;
+        Ok(WriteTx::new(self.writer.backend(), tx, self.statements.clone(), step))
     }
 
     /// A connection for one guarded statement that needs no transaction around it.

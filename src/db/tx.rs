@@ -67,7 +67,7 @@ impl WriteTx {
             return Err(error);
         }
         self.statements.count();
-        self.step.ends(self.tx.into_inner().commit().await)?;
+        self.step.ends(Box::pin(self.tx.into_inner().commit()).await)?;
         for hook in self.hooks.into_inner() {
             hook();
         }
