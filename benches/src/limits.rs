@@ -66,6 +66,7 @@ pub async fn measure(binary: &Path, rounds: usize, redis: Option<String>) -> any
     );
     checks("in one process", &Cache::in_process()).await?;
     checks("through Redis", &shared).await?;
+    drop(shared);
     fan_out(binary, rounds, &url).await
 }
 
@@ -98,7 +99,9 @@ async fn checks(name: &str, cache: &Cache) -> anyhow::Result<()> {
 async fn fan_out(binary: &Path, rounds: usize, url: &str) -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
     let setting = format!("redis.url={url}");
-    let settings = [setting.as_str(), "mode=test", "limits.watches_per_minute=1000000"];
+    // Tokens of one are to be good for the other.
+    let url = "web.public_url=http://bench.test";
+    let settings = [setting.as_str(), url, "mode=test", "limits.watches_per_minute=1000000"];
     let first = Server::start_with(binary, data.path(), &settings).await?;
     first.account(data.path()).await?;
     let second = Server::start_with(binary, data.path(), &settings).await?;

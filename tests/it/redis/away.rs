@@ -29,7 +29,9 @@ async fn until_it_says(world: &World, state: &str, redis: &str) {
 #[tokio::test]
 async fn without_redis_calls_go_on_and_each_instance_keeps_its_share_of_a_limit() {
     let Some(mut redis) = Redis::start() else { return };
-    let world = world_on(&redis.url(), &[PATIENT, ("limits.reads_per_minute", "20")]).await;
+    // Patient, and well within the deadline of a call: those under way when Redis dies wait this long.
+    let patient = ("redis.command_timeout", "500ms");
+    let world = world_on(&redis.url(), &[patient, ("limits.reads_per_minute", "20")]).await;
     let (ana, bea) = (world.account("ana").await, world.account("bea").await);
     let (second, channel) = world.second_server().await;
     let channels = [world.channel(), channel];
