@@ -55,4 +55,5 @@ async fn postgresql_shows_whose_transaction_it_runs() {
         activity(&db).await.iter().all(|(name, _)| !name.contains(&trace)),
         "once it has ended, the connection is called as before"
     );
+    world.run_jobs().await;
 }
