@@ -77,7 +77,11 @@ enum Command {
         check: bool,
     },
     /// Check the settings and report every problem at once
-    CheckConfig,
+    CheckConfig {
+        /// Also print every setting and where it comes from; of secrets only whether they are set
+        #[arg(long)]
+        show: bool,
+    },
     /// The server's own keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -142,13 +146,18 @@ impl Cli {
     /// # Errors
     /// One clear sentence, for standard error.
     pub async fn run(self) -> anyhow::Result<()> {
-        let config = config::load(&self.settings.source()?)?;
+        let source = self.settings.source()?;
+        if let Some(Command::CheckConfig { show: true }) = &self.command {
+            config::explain(&source).0.iter().for_each(|setting| println!("{setting}"));
+        }
+        let config = config::load(&source)?;
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(config).await,
             Command::Work => run_worker(config).await,
             Command::Migrate { check } => migrate(config, check).await,
-            Command::CheckConfig => {
+            Command::CheckConfig { .. } => {
                 println!("The configuration is sound.");
+                config.advice().iter().for_each(|advice| println!("Advice: {advice}."));
                 Ok(())
             }
             Command::Admin(Admin::CreateServiceAccount { name, scopes, read_only, days }) => {
@@ -196,6 +205,7 @@ impl Settings {
 /// Opens everything, brings the schema up to date where the settings say so, and begins the audit trail if it is new.
 async fn open(config: Config) -> anyhow::Result<App> {
     let migrate = config.database.migrate_on_start;
+    config.advice().iter().for_each(|advice| tracing::warn!("{advice}"));
     let app = App::open(config, World::real()).await?;
     if migrate {
         for name in migrations::run(app.db.for_migrations()).await? {
@@ -237,7 +247,9 @@ fn welcome(app: &App, server: &Server, first_start: bool) -> anyhow::Result<()> 
     if first_start {
         println!("Make the first administrator: backline admin create --email you@example.org");
     }
-    println!("Try: grpcurl -plaintext {listen} backline.v1.ServerService/GetServerInfo");
+    if !app.config.tls.is_on() {
+        println!("Try: grpcurl -plaintext {listen} backline.v1.ServerService/GetServerInfo");
+    }
     Ok(())
 }
 

@@ -57,6 +57,7 @@ impl Default for ChallengesConfig {
 
 impl Section for ChallengesConfig {
     const NAME: &'static str = "challenges";
+    const SECRETS: &'static [&'static str] = &["secret"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         if self.cost < 1000 && mode != Mode::Test {

@@ -52,6 +52,7 @@ const OWASP_FLOOR: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216,
 
 impl Section for PasswordsConfig {
     const NAME: &'static str = "passwords";
+    const SECRETS: &'static [&'static str] = &["pepper"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         let given = self.pepper.is_some();

@@ -54,6 +54,7 @@ mod service_accounts;
 mod session_details;
 mod session_watches;
 mod sessions;
+mod settings;
 mod siege;
 mod smtp;
 mod staff;
