@@ -26,6 +26,7 @@ use crate::{
     app::{App, World},
     audit,
     config::{self, Config, Source},
+    fleet,
     kernel::{EmailAddress, Password, Principal, Scopes, text},
     server::Server,
     service_accounts::{self, NewServiceAccount},
@@ -171,7 +172,7 @@ impl Cli {
                 };
                 create_service_account(config, new).await
             }
-            Command::Keys(keys) => keys.run(&config),
+            Command::Keys(keys) => keys.run(&config).await,
             Command::Calibrate { target } => {
                 calibrate::run(&config, target).await;
                 Ok(())
@@ -214,6 +215,7 @@ async fn open(config: Config) -> anyhow::Result<App> {
     } else if !migrations::status(app.db.for_migrations()).await?.is_current() {
         bail!("the database's schema is not this release's; run: backline migrate");
     }
+    fleet::join(&app.config, &app.db, &app.keys, &app.clock).await?;
     audit::adopt(&app).await?;
     Ok(app)
 }
@@ -278,10 +280,17 @@ async fn run_worker(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signals(stop.clone(), Arc::default()));
     tokio::spawn((*app.keys).clone().follow(stop.clone()));
+    tokio::spawn(agree(&app, stop.clone()));
     sessions::follow_changes(&app, stop.clone()).await?;
     work::worker(&app).work(stop).await;
     app.db.close().await;
     Ok(())
+}
+
+/// Goes on comparing keys and clock with the other instances'; what differs is logged.
+fn agree(app: &App, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+    let (db, keys, clock) = (app.db.clone(), (*app.keys).clone(), app.clock.clone());
+    fleet::Agreement::default().follow(db, keys, clock, app.config.keys_dir(), stop)
 }
 
 async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {

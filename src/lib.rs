@@ -12,6 +12,7 @@
 //!   [`storage`], [`tracks`], [`submissions`], [`review`], [`search`], [`admin`], [`notifications`], [`audit`],
 //!   [`privacy`]
 //! - [`subject`]: a key per person, under which what must stay is sealed
+//! - [`fleet`]: what all instances of one database must agree on
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`], [`outgoing`]: the engines behind it
@@ -32,6 +33,7 @@ pub mod db;
 pub mod enrolment;
 pub mod entity;
 pub mod factors;
+pub mod fleet;
 pub mod jobs;
 pub mod kernel;
 pub mod limits;

@@ -44,6 +44,7 @@ mod m20261124_000015_ends_of_accounts;
 mod m20261124_000016_session_second_factor;
 mod m20261124_000017_factor_failures;
 mod m20261124_000018_password_hint;
+mod m20261127_000003_server_key;
 mod rebuild;
 mod run;
 
@@ -89,6 +90,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000016_session_second_factor::Migration),
             Box::new(m20261124_000017_factor_failures::Migration),
             Box::new(m20261124_000018_password_hint::Migration),
+            Box::new(m20261127_000003_server_key::Migration),
         ]
     }
 }

@@ -25,6 +25,8 @@ use sea_orm::{
     TransactionOptions, TransactionTrait,
 };
 
+use crate::kernel::Timestamp;
+
 pub use self::{
     connect::connect,
     error::{Trouble, classify, violates_uniqueness},
@@ -123,6 +125,20 @@ impl Db {
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.reader.ping().await
+    }
+
+    /// What time the database's own machine has; `None` where that is this one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn time(&self) -> Result<Option<Timestamp>, DbErr> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        self.statements.count();
+        let asked = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros";
+        let told = self.reader.query_one_raw(Statement::from_string(DbBackend::Postgres, asked)).await?;
+        told.map(|row| row.try_get("", "micros").map(Timestamp::from_micros)).transpose()
     }
 
     /// Writes SQLite's log into the file and empties it, so that what was deleted stands in neither. `false` if a reader

@@ -2,7 +2,7 @@
 //!
 //! Without its database no service can do anything: all say `NOT_SERVING` once it has been away for a few seconds. Without
 //! the object store only the services that move bytes do; the server as a whole stays ready, degraded. So it is without its
-//! mail server: letters wait in the queue.
+//! mail server: letters wait in the queue. And so it is where it has other keys than the other instances, or another time.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use tonic_health::{
 };
 use tracing::{info, warn};
 
-use crate::{app::App, mail::Mailer, rpc::list::ALL};
+use crate::{app::App, fleet::Agreement, mail::Mailer, rpc::list::ALL};
 
 /// How often dependencies are asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -47,6 +47,7 @@ struct State {
     objects: AtomicBool,
     mail: AtomicBool,
     draining: AtomicBool,
+    agreement: Agreement,
 }
 
 impl Health {
@@ -56,6 +57,7 @@ impl Health {
         let health = Self { reporter: HealthReporter::new(), state: Arc::new(state) };
         let (database, objects) = ask(&app).await;
         health.publish(database, objects).await;
+        tokio::spawn(agree(&health.state.agreement, &app, stop.clone()));
         tokio::spawn(health.clone().follow_mail(app.mailer.clone(), stop.clone()));
         let following = health.clone();
         tokio::spawn(async move {
@@ -85,11 +87,13 @@ impl Health {
     }
 
     /// Each dependency by name, and whether it answers.
-    pub fn dependencies(&self) -> [(&'static str, bool); 3] {
+    pub fn dependencies(&self) -> [(&'static str, bool); 5] {
         [
             ("database", self.state.database.load(Ordering::Relaxed)),
             ("object_store", self.state.objects.load(Ordering::Relaxed)),
             ("mail", self.state.mail.load(Ordering::Relaxed)),
+            ("keys", self.state.agreement.on_keys()),
+            ("clock", self.state.agreement.on_time()),
         ]
     }
 
@@ -142,6 +146,12 @@ impl Health {
             self.reporter.set_service_status(service, status(serving)).await;
         }
     }
+}
+
+/// Goes on comparing with the other instances.
+fn agree(agreement: &Agreement, app: &App, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+    let (db, keys, clock) = (app.db.clone(), (*app.keys).clone(), app.clock.clone());
+    agreement.clone().follow(db, keys, clock, app.config.keys_dir(), stop)
 }
 
 async fn ask(app: &App) -> (bool, bool) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -17,11 +17,13 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("mail", &["kernel", "config"]),
     ("objects", &["kernel", "config"]),
     ("vault", &["kernel", "config"]),
+    // Keys and clocks are agreed on before there is an app.
+    ("fleet", &["kernel", "config", "db", "entity", "vault"]),
     ("outgoing", &[]),
     ("pages", &[]),
     ("logging", &["config"]),
     ("rpc", &["pb", "kernel", "db", "entity", "vault"]),
-    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
+    ("app", &["kernel", "config", "db", "fleet", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc"]),
     ("subject", &["kernel", "db", "entity", "vault", "app"]),

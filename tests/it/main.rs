@@ -29,6 +29,7 @@ mod factor_repeats;
 mod factor_resets;
 mod factors;
 mod first_admin;
+mod fleet_agreement;
 mod flows;
 mod guessing;
 mod http;
