@@ -65,6 +65,7 @@ mod step_up;
 mod storage;
 mod stories;
 mod submissions;
+mod tls;
 mod tracks;
 mod upgrades;
 mod vectors;
