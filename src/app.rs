@@ -8,6 +8,7 @@ use crate::{
     cache::Cache,
     config::Config,
     db::{self, Db},
+    fleet,
     jobs::Queue,
     kernel::{Clock, Dice},
     mail::{Mailer, Office, Smtp},
@@ -63,7 +64,8 @@ impl App {
     pub async fn open(config: Config, world: World) -> anyhow::Result<Self> {
         let World { clock, dice, mailer } = world;
         make_folder(&config.data_dir)?;
-        let keys = Keys::load_or_make(&config.keys_dir(), &clock, &dice)?;
+        let db = db::connect(&config).await?;
+        let keys = fleet::open_keys(&config, &db, &clock, &dice).await?;
         let mailer = match mailer {
             Some(mailer) => mailer,
             None => connect_mailer(&config)?,
@@ -71,7 +73,7 @@ impl App {
         let sealer = Sealer::new(keys.vault.clone(), dice.clone());
         let cache = Cache::connect(&config.redis, keys.derived("news"), &dice).await?;
         Ok(Self {
-            db: db::connect(&config).await?,
+            db,
             objects: Objects::connect(&config)?,
             queue: Queue::new(clock.clone(), dice.clone(), cache.clone()),
             office: Arc::new(Office::new(&config.mail)?),

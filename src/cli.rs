@@ -28,6 +28,7 @@ use crate::{
     app::{App, World},
     audit,
     config::{self, Config, Source},
+    fleet,
     kernel::{EmailAddress, Password, Principal, Scopes, text},
     server::{Server, WorkerProcess},
     service_accounts::{self, NewServiceAccount},
@@ -78,7 +79,11 @@ enum Command {
         check: bool,
     },
     /// Check the settings and report every problem at once
-    CheckConfig,
+    CheckConfig {
+        /// Also print every setting and where it comes from; of secrets only whether they are set
+        #[arg(long)]
+        show: bool,
+    },
     /// Ask the server on this machine whether it is ready, by its admin port
     Health,
     /// The server's own keys
@@ -151,13 +156,18 @@ impl Cli {
     /// # Errors
     /// One clear sentence, for standard error.
     pub async fn run(self) -> anyhow::Result<()> {
-        let config = config::load(&self.settings.source()?)?;
+        let source = self.settings.source()?;
+        if let Some(Command::CheckConfig { show: true }) = &self.command {
+            config::explain(&source).0.iter().for_each(|setting| println!("{setting}"));
+        }
+        let config = config::load(&source)?;
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(config).await,
             Command::Work => run_worker(config).await,
             Command::Migrate { check } => migrate(config, check).await,
-            Command::CheckConfig => {
+            Command::CheckConfig { .. } => {
                 println!("The configuration is sound.");
+                config.advice().iter().for_each(|advice| println!("Advice: {advice}."));
                 Ok(())
             }
             Command::Admin(Admin::CreateServiceAccount { name, scopes, read_only, days }) => {
@@ -172,7 +182,7 @@ impl Cli {
                 create_service_account(config, new).await
             }
             Command::Health => health::run(&config).await,
-            Command::Keys(keys) => keys.run(&config),
+            Command::Keys(keys) => keys.run(&config).await,
             Command::Backup(backup) => backup.run(config).await,
             Command::Restore(restore) => restore.run(config).await,
             Command::Verify(verify) => verify.run(config).await,
@@ -211,6 +221,7 @@ impl Settings {
 /// Opens everything, brings the schema up to date where the settings say so, and begins the audit trail if it is new.
 async fn open(config: Config) -> anyhow::Result<App> {
     let migrate = config.database.migrate_on_start;
+    config.advice().iter().for_each(|advice| tracing::warn!("{advice}"));
     let app = App::open(config, World::real()).await?;
     if migrate {
         for name in migrations::run(app.db.for_migrations()).await? {
@@ -219,6 +230,7 @@ async fn open(config: Config) -> anyhow::Result<App> {
     } else {
         migrations::check(app.db.for_migrations()).await?;
     }
+    fleet::join(&app.config, &app.db, &app.keys, &app.clock).await?;
     audit::adopt(&app).await?;
     Ok(app)
 }
@@ -253,7 +265,9 @@ fn welcome(app: &App, server: &Server, first_start: bool) -> anyhow::Result<()> 
     if first_start {
         println!("Make the first administrator: backline admin create --email you@example.org");
     }
-    println!("Try: grpcurl -plaintext {listen} backline.v1.ServerService/GetServerInfo");
+    if !app.config.tls.is_on() {
+        println!("Try: grpcurl -plaintext {listen} backline.v1.ServerService/GetServerInfo");
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@
 //!   [`privacy`]
 //! - [`subject`]: a key per person, under which what must stay is sealed
 //! - [`backup`]: copies of everything, and the way back
+//! - [`fleet`]: what all instances of one database must agree on
 //! - [`limits`]: how often anyone may do something
 //! - [`entity`]: the tables; [`app`]: everything a use case may touch
 //! - [`db`], [`objects`], [`cache`], [`mail`], [`jobs`], [`vault`], [`outgoing`]: the engines behind it
@@ -35,6 +36,7 @@ pub mod db;
 pub mod enrolment;
 pub mod entity;
 pub mod factors;
+pub mod fleet;
 pub mod jobs;
 pub mod kernel;
 pub mod limits;

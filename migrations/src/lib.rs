@@ -45,6 +45,7 @@ mod m20261124_000016_session_second_factor;
 mod m20261124_000017_factor_failures;
 mod m20261124_000018_password_hint;
 mod m20261127_000001_object_hold;
+mod m20261127_000003_server_key;
 mod rebuild;
 mod run;
 
@@ -91,6 +92,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000017_factor_failures::Migration),
             Box::new(m20261124_000018_password_hint::Migration),
             Box::new(m20261127_000001_object_hold::Migration),
+            Box::new(m20261127_000003_server_key::Migration),
         ]
     }
 }

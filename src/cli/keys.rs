@@ -8,6 +8,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     config::{Config, SessionsConfig},
+    db, fleet,
     kernel::{Clock, Dice, Timestamp},
     vault::{KeyFolder, KeyKind, NOTICE, Ring},
 };
@@ -31,6 +32,11 @@ pub enum Keys {
         #[arg(long)]
         prune: bool,
     },
+    /// Make the keys that are missing and go on without the lost ones
+    ///
+    /// For when key files are lost for good: what was sealed, signed or derived with them stays closed. Stop every instance
+    /// first.
+    ReplaceLost,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -56,10 +62,11 @@ impl Which {
 }
 
 impl Keys {
-    pub fn run(self, config: &Config) -> anyhow::Result<()> {
+    pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let (folder, clock) = (KeyFolder::new(config.keys_dir()), Clock::System);
         match self {
             Self::List => list(&folder, &clock, config),
+            Self::ReplaceLost => replace_lost(&folder, &clock, config).await,
             Self::Rotate { which, at_once, prune } => {
                 let since = clock.now() + if at_once { Duration::ZERO } else { NOTICE };
                 for kind in which.kinds() {
@@ -87,6 +94,16 @@ fn rotate(folder: &KeyFolder, kind: KeyKind, clock: &Clock, since: Timestamp) ->
         println!("{}: {} makes from {} on", kind.name(), new.id(), written(new.since()));
     }
     Ok(())
+}
+
+async fn replace_lost(folder: &KeyFolder, clock: &Clock, config: &Config) -> anyhow::Result<()> {
+    let db = db::connect(config).await?;
+    if !migrations::status(db.for_migrations()).await?.is_current() {
+        bail!("the database's schema is not this release's; run: backline migrate");
+    }
+    fleet::start_over(config, &db, clock, &Dice::System).await?;
+    db.close().await;
+    list(folder, clock, config)
 }
 
 fn list(folder: &KeyFolder, clock: &Clock, config: &Config) -> anyhow::Result<()> {

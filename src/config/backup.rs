@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden_table};
 
 /// Backups that the worker takes by itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct BackupConfig {
     pub to: Option<Url>,
     /// Options of that store's client, such as `aws_endpoint` and `aws_access_key_id`. If there are none, it is reached
     /// like the store of the server's objects. They may hold secrets, so none is ever printed.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "hidden_table")]
     pub options: BTreeMap<String, SecretString>,
     /// How old the newest backup may become; 1 minute or more.
     #[serde(with = "humantime_serde")]
@@ -36,6 +36,7 @@ impl Default for BackupConfig {
 
 impl Section for BackupConfig {
     const NAME: &'static str = "backup";
+    const SECRETS: &'static [&'static str] = &["options"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         let least = if mode == Mode::Test { Duration::from_secs(1) } else { Duration::from_mins(1) };

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden};
 
 /// What calls must solve that come too often.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,12 +36,6 @@ pub enum ChallengeKind {
     Hcaptcha,
 }
 
-#[expect(clippy::ref_option, reason = "serde's signature")]
-/// Serialised only to find the defaults; a secret never leaves.
-fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_none()
-}
-
 impl Default for ChallengesConfig {
     fn default() -> Self {
         Self {
@@ -57,6 +51,7 @@ impl Default for ChallengesConfig {
 
 impl Section for ChallengesConfig {
     const NAME: &'static str = "challenges";
+    const SECRETS: &'static [&'static str] = &["secret"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         if self.cost < 1000 && mode != Mode::Test {

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize, Serializer};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden};
+use crate::kernel::net::is_this_machine;
 
 /// Whether connections go to PostgreSQL itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +46,8 @@ pub struct DatabaseConfig {
     pub direct_url: Option<SecretString>,
     /// Whether `serve` and `work` bring the schema up to date when they start.
     pub migrate_on_start: bool,
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-/// Serialised only to find the defaults; a secret never leaves.
-fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_none()
+    /// Whether production may speak to PostgreSQL on another machine in the clear: where the network between is closed.
+    pub allow_plaintext: bool,
 }
 
 impl Default for DatabaseConfig {
@@ -64,16 +62,23 @@ impl Default for DatabaseConfig {
             pooler: Pooler::default(),
             direct_url: None,
             migrate_on_start: true,
+            allow_plaintext: false,
         }
     }
 }
 
 impl Section for DatabaseConfig {
     const NAME: &'static str = "database";
+    const SECRETS: &'static [&'static str] = &["url", "direct_url"];
 
-    fn check(&self, _: Mode, problems: &mut Problems) {
+    fn check(&self, mode: Mode, problems: &mut Problems) {
         if let Some(url) = &self.url {
-            let url = secrecy::ExposeSecret::expose_secret(url);
+            let url = url.expose_secret();
+            if mode == Mode::Production
+                && let Some(sentence) = unsafe_for_strangers(url, self.allow_plaintext)
+            {
+                problems.add("database.url", sentence);
+            }
             if !["postgres://", "postgresql://", "sqlite://"].iter().any(|scheme| url.starts_with(scheme)) {
                 problems.add("database.url", "must begin with postgres:// or sqlite://");
             }
@@ -102,4 +107,25 @@ impl Section for DatabaseConfig {
             problems.add("database.acquire_timeout", "and database.statement_timeout must be 100ms or more");
         }
     }
+}
+
+/// What production does not take.
+fn unsafe_for_strangers(url: &str, allow_plaintext: bool) -> Option<&'static str> {
+    if url.starts_with("sqlite:") {
+        return url
+            .contains(":memory:")
+            .then_some("must be a file in production: memory forgets everything at the next start");
+    }
+    let url = Url::parse(url).ok()?;
+    let asked =
+        |names: &[&str]| url.query_pairs().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, value)| value);
+    // A host among the parameters wins; one that begins with a slash is the folder of a socket.
+    let host = asked(&["host"]).or_else(|| url.host_str().map(Into::into))?;
+    let encrypted =
+        asked(&["sslmode", "ssl-mode"]).is_some_and(|mode| ["require", "verify-ca", "verify-full"].contains(&&*mode));
+    let near = host.is_empty() || host.starts_with('/') || is_this_machine(&host);
+    (!near && !encrypted && !allow_plaintext).then_some(
+        "must end in ?sslmode=verify-full (or require) in production, for a server on another machine; on a closed network set \
+         database.allow_plaintext",
+    )
 }

@@ -28,12 +28,18 @@ impl Default for DevicesConfig {
 impl Section for DevicesConfig {
     const NAME: &'static str = "devices";
 
-    fn check(&self, _: Mode, problems: &mut Problems) {
+    fn check(&self, mode: Mode, problems: &mut Problems) {
         if self.max_devices < 2 {
             problems.add("devices.max_devices", "must be 2 or more, or one device ends another");
         }
         if self.trust_life > self.life {
             problems.add("devices.trust_life", "must not exceed devices.life");
+        }
+        if mode == Mode::Production && self.trust_life > Duration::from_hours(90 * 24) {
+            problems.add(
+                "devices.trust_life",
+                "must be 90days or less in production: no second factor is wanted that long",
+            );
         }
     }
 }

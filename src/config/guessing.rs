@@ -66,5 +66,30 @@ impl Section for GuessingConfig {
         if self.window.is_zero() || self.lock_for.is_zero() {
             problems.add("guessing.window", "and guessing.lock_for must be longer than 0s");
         }
+        if mode == Mode::Production {
+            self.check_for_strangers(problems);
+        }
+    }
+}
+
+impl GuessingConfig {
+    /// What production does not take: numbers with which guessing pays.
+    fn check_for_strangers(&self, problems: &mut Problems) {
+        let short = Duration::from_mins(1);
+        if self.window < short || self.lock_for < short {
+            problems.add(
+                "guessing.lock_for",
+                "and guessing.window must be 1m or more in production, or a lock stops nobody",
+            );
+        }
+        if self.lock_after > 20 {
+            problems.add("guessing.lock_after", "must be 20 or less in production, or guessing goes on for too long");
+        }
+        if self.network_challenge_all_after > 1000 {
+            problems.add(
+                "guessing.network_challenge_all_after",
+                "must be 1000 or less in production, or it stops no network",
+            );
+        }
     }
 }

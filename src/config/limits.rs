@@ -111,5 +111,30 @@ impl Section for LimitsConfig {
         if self.costly_challenge_per_hour > self.costly_per_hour && mode != Mode::Test {
             problems.add("limits.costly_challenge_per_hour", "must not exceed limits.costly_per_hour");
         }
+        if mode == Mode::Production {
+            self.check_for_strangers(problems);
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// What production does not take: numbers that limit nothing. What can be guessed at or costs letters is bound closer.
+    fn check_for_strangers(&self, problems: &mut Problems) {
+        let most = [
+            ("limits.logins_per_minute", self.logins_per_minute, 10_000),
+            ("limits.tries_per_minute", self.tries_per_minute, 10_000),
+            ("limits.costly_per_hour", self.costly_per_hour, 10_000),
+            ("limits.password_checks_per_hour", self.password_checks_per_hour, 1_000),
+            ("limits.letters_per_hour", self.letters_per_hour, 100),
+            ("limits.email_changes_per_hour", self.email_changes_per_hour, 100),
+        ];
+        for (key, limit, most) in most {
+            if limit > most {
+                problems.add(key, format!("must be {most} or less in production, or it limits nothing"));
+            }
+        }
+        if self.each().iter().any(|&limit| limit > 1_000_000) {
+            problems.add("limits", "must be 1000000 or less each in production, or they limit nothing");
+        }
     }
 }

@@ -8,11 +8,15 @@ use std::{
 
 use figment::{
     Figment,
-    providers::{Env, Format, Serialized, Toml},
+    providers::Serialized,
     value::{Dict, Value},
 };
 
-use super::{Config, Mode, Section};
+use super::{
+    Config, Mode, Section, production, show,
+    show::Setting,
+    sources::{Gathered, Given, Origin, Raw, list, read_value},
+};
 
 /// Where a configuration comes from, besides the environment.
 #[derive(Clone, Debug, Default)]
@@ -53,195 +57,173 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Keys that stand outside any section. `listen`, `admin_listen` and `public_url` are short for `server.…` and `web.…`.
-const TOP_LEVEL: [(&str, &str); 5] = [
-    ("mode", "mode"),
-    ("data_dir", "data_dir"),
-    ("listen", "server.listen"),
-    ("admin_listen", "server.admin_listen"),
-    ("public_url", "web.public_url"),
-];
-
-const PREFIX: &str = "BACKLINE_";
-
 /// Loads and checks the configuration.
 ///
 /// # Errors
 /// Every problem at once: unreadable files, unknown keys, values of the wrong kind or out of range.
 pub fn load(source: &Source) -> Result<Config, Problems> {
-    let mut problems = Problems::default();
-    let given = gather(source, &mut problems);
-    let mut given = Given { sections: given, problems };
+    let (config, _, problems) = read(source);
+    if problems.0.is_empty() { Ok(config) } else { Err(problems) }
+}
 
-    let mode = given.top("mode").unwrap_or_default();
+/// Every setting with its value and where it came from, secrets only as set or not; and every problem.
+pub fn explain(source: &Source) -> (Vec<Setting>, Problems) {
+    let (_, settings, problems) = read(source);
+    (settings, problems)
+}
+
+fn read(source: &Source) -> (Config, Vec<Setting>, Problems) {
+    let mut problems = Problems::default();
+    let given = Gathered::from(source, &mut problems);
+    let mut reading = Reading { given, problems, settings: Vec::new() };
+
+    let mode = reading.top("mode", Mode::default());
     let config = Config {
         mode,
-        data_dir: given.top("data_dir").unwrap_or_else(|| PathBuf::from("./data")),
-        server: given.section(mode),
-        web: given.section(mode),
-        apps: given.section(mode),
-        database: given.section(mode),
-        redis: given.section(mode),
-        objects: given.section(mode),
-        mail: given.section(mode),
-        passwords: given.section(mode),
-        passkeys: given.section(mode),
-        sessions: given.section(mode),
-        limits: given.section(mode),
-        guessing: given.section(mode),
-        challenges: given.section(mode),
-        devices: given.section(mode),
-        uploads: given.section(mode),
-        work: given.section(mode),
-        backup: given.section(mode),
-        telemetry: given.section(mode),
-        log: given.section(mode),
+        data_dir: absolute(&reading.top("data_dir", PathBuf::from("./data"))),
+        server: reading.section(mode),
+        tls: reading.section(mode),
+        web: reading.section(mode),
+        apps: reading.section(mode),
+        database: reading.section(mode),
+        redis: reading.section(mode),
+        objects: reading.section(mode),
+        keys: reading.section(mode),
+        mail: reading.section(mode),
+        passwords: reading.section(mode),
+        passkeys: reading.section(mode),
+        sessions: reading.section(mode),
+        limits: reading.section(mode),
+        guessing: reading.section(mode),
+        challenges: reading.section(mode),
+        devices: reading.section(mode),
+        uploads: reading.section(mode),
+        work: reading.section(mode),
+        backup: reading.section(mode),
+        telemetry: reading.section(mode),
+        log: reading.section(mode),
     };
-    given.refuse_unknown_keys();
-
-    let config = Config { data_dir: absolute(&config.data_dir), ..config };
-    if given.problems.0.is_empty() { Ok(config) } else { Err(given.problems) }
+    reading.refuse_unknown_keys();
+    production::check(&config, &mut reading.problems);
+    (config, reading.settings, reading.problems)
 }
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Merges all sources into one dictionary of what was given (defaults not included).
-fn gather(source: &Source, problems: &mut Problems) -> Dict {
-    let mut figment = Figment::new();
-    if let Some(file) = &source.file {
-        if !file.is_file() {
-            problems.add("--config", format!("{} is not a file that can be read", file.display()));
-        }
-        figment = figment.merge(Toml::file_exact(file));
-    }
-    for (key, value) in environment(problems) {
-        figment = figment.merge((key, value));
-    }
-    for (key, value) in &source.flags {
-        figment = figment.merge((qualified(key), scalar(key, value)));
-    }
-    match figment.extract::<Dict>() {
-        Ok(given) => given,
-        Err(error) => {
-            problems.add("the file", error.to_string());
-            Dict::new()
-        }
-    }
-}
-
-/// What the environment says, under full keys, with `…_FILE` read. An exact variable wins over its file.
-fn environment(problems: &mut Problems) -> BTreeMap<String, Value> {
-    let mut plain = BTreeMap::new();
-    let mut files = BTreeMap::new();
-    for (key, value) in Env::prefixed(PREFIX).iter() {
-        let key = key.as_str().to_lowercase();
-        match key.strip_suffix("_file") {
-            Some(base) => match std::fs::read_to_string(&value) {
-                Ok(text) => drop(files.insert(qualified(base), Value::from(text.trim_end()))),
-                Err(error) => {
-                    problems.add(format!("{PREFIX}{}", key.to_uppercase()), format!("cannot be read: {error}"));
-                }
-            },
-            // `config` names the TOML file itself; it was read already.
-            None if key == "config" => {}
-            None => drop(plain.insert(qualified(&key), scalar(&key, &value))),
-        }
-    }
-    files.extend(plain);
-    files
-}
-
-/// Numbers and booleans as such, everything else as text; so is a password, whatever it looks like.
-fn scalar(key: &str, text: &str) -> Value {
-    let secret = ["password", "secret", "access_key_id", "access_key"].iter().any(|ending| key.ends_with(ending));
-    if secret || qualified(key).starts_with("objects.options.") {
-        return Value::from(text);
-    }
-    if let Ok(number) = text.parse::<i64>() {
-        return Value::from(number);
-    }
-    match text {
-        "true" => Value::from(true),
-        "false" => Value::from(false),
-        _ => Value::from(text),
-    }
-}
-
-/// A list as flags and the environment write it: separated by commas. Nothing between two of them is no member.
-fn list(value: &Value) -> Option<Value> {
-    let parts = value.as_str()?.split(',').map(str::trim).filter(|part| !part.is_empty());
-    Some(Value::from(parts.map(Value::from).collect::<Vec<_>>()))
-}
-
-/// `database_url` → `database.url`; top-level keys and the options of the object store go where they belong.
-fn qualified(key: &str) -> String {
-    if let Some((_, full)) = TOP_LEVEL.iter().find(|(short, _)| *short == key) {
-        return (*full).to_owned();
-    }
-    if let Some(option) = key.strip_prefix("objects_options_") {
-        return format!("objects.options.{option}");
-    }
-    match key.split_once(['.', '_']) {
-        Some((section, rest)) => format!("{section}.{rest}"),
-        None => key.to_owned(),
-    }
-}
-
-struct Given {
-    sections: Dict,
+struct Reading {
+    given: Gathered,
     problems: Problems,
+    settings: Vec<Setting>,
 }
 
-impl Given {
-    fn top<T: for<'de> serde::Deserialize<'de>>(&mut self, key: &str) -> Option<T> {
-        let value = self.sections.remove(key)?;
-        value.deserialize().map_err(|error| self.problems.add(key, error.to_string())).ok()
+impl Reading {
+    /// A key outside any section.
+    fn top<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(&mut self, key: &str, default: T) -> T {
+        let file = self.given.top.remove(&format!("{key}_file"));
+        let given = self.given.top.remove(key).or_else(|| self.held_by(key, &file?, false));
+        let origin = given.as_ref().map_or(Origin::Default, |given| given.origin);
+        let value = match given.map(|given| given.value(true).deserialize().map_err(|error| error.kind.to_string())) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(error)) => {
+                self.problems.add(key, error);
+                default
+            }
+        };
+        self.settings.push(Setting { key: key.to_owned(), value: show::text(&value), origin, is_secret: false });
+        value
     }
 
     /// Takes a section out of what was given.
     ///
     /// Each key is tried alone against the defaults, so that one bad value does not hide the next.
     fn section<S: Section>(&mut self, mode: Mode) -> S {
+        if self.given.top.remove(S::NAME).is_some() {
+            self.problems.add(S::NAME, "is a section: write its keys below it");
+        }
         let defaults = Figment::from(Serialized::defaults(S::defaults(mode)));
-        let mut figment = defaults.clone();
-        let given = match self.sections.remove(S::NAME) {
-            None => Dict::new(),
-            Some(Value::Dict(_, given)) => given,
-            Some(_) => {
-                self.problems.add(S::NAME, "is a section: write its keys below it");
-                Dict::new()
+        let known = defaults.extract::<Dict>().unwrap_or_default();
+        let (mut figment, mut origins, mut unread) = (defaults.clone(), BTreeMap::new(), Vec::new());
+        for (key, given) in self.given.sections.remove(S::NAME).unwrap_or_default() {
+            let Some((key, given)) = self.read_file::<S>(&key, given, &known, mode) else {
+                unread.push(format!("{}.{}", S::NAME, key.trim_end_matches("_file")));
+                continue;
+            };
+            let is_secret = is_secret::<S>(&key);
+            if is_secret && mode == Mode::Production && given.text().is_some_and(production::is_placeholder) {
+                self.problems
+                    .add(format!("{}.{key}", S::NAME), "must be a secret of your own, not a word everyone tries");
             }
-        };
-        for (key, value) in given {
             let alone = |value: &Value| {
                 let tried = defaults.clone().merge((key.as_str(), value.clone())).extract::<S>();
-                tried.map(drop).map_err(|error| plain(&error))
+                // The sentence without figment's trailing "for key … in …": the key is printed before it.
+                tried.map(drop).map_err(|error| error.kind.to_string())
             };
-            match alone(&value) {
-                Ok(()) => figment = figment.merge((key.as_str(), value)),
-                Err(error) => match list(&value).filter(|list| alone(list).is_ok()) {
-                    Some(list) => figment = figment.merge((key.as_str(), list)),
-                    None => self.problems.add(format!("{}.{key}", S::NAME), error),
-                },
+            let value = given.value(is_secret);
+            let fits = alone(&value).map(|()| value.clone());
+            match fits.or_else(|error| list(&value).filter(|list| alone(list).is_ok()).ok_or(error)) {
+                Ok(value) => {
+                    origins.insert(table(&key).to_owned(), given.origin);
+                    figment = figment.merge((key.as_str(), value));
+                }
+                // Its own words would quote the value.
+                Err(_) if is_secret => self.problems.add(format!("{}.{key}", S::NAME), "must be text"),
+                Err(error) => self.problems.add(format!("{}.{key}", S::NAME), error),
             }
         }
         let section = figment.extract::<S>().unwrap_or_default();
-        section.check(mode, &mut self.problems);
+        let mut judged = Problems::default();
+        section.check(mode, &mut judged);
+        // What is missing because its file cannot be read was told already.
+        self.problems.0.extend(judged.0.into_iter().filter(|problem| !unread.contains(&problem.key)));
+        self.settings.extend(show::section(&section, &origins));
         section
     }
 
+    /// The key and the value that a `…_file` stands for; `None` if that cannot be read. Others are as they were.
+    fn read_file<S: Section>(&mut self, key: &str, given: Given, known: &Dict, mode: Mode) -> Option<(String, Given)> {
+        match key.strip_suffix("_file").filter(|base| !known.contains_key(key) && known.contains_key(table(base))) {
+            None => Some((key.to_owned(), given)),
+            Some(base) => {
+                let private = mode == Mode::Production && is_secret::<S>(base);
+                let given = self.held_by(&format!("{}.{base}", S::NAME), &given, private)?;
+                Some((base.to_owned(), given))
+            }
+        }
+    }
+
+    fn held_by(&mut self, key: &str, given: &Given, private: bool) -> Option<Given> {
+        let Some(path) = given.text() else {
+            self.problems.add(format!("{key}_file"), "must be the path of a file");
+            return None;
+        };
+        match read_value(path, private) {
+            Ok(text) => Some(Given { raw: Raw::Text(text), origin: given.origin }),
+            Err(sentence) => {
+                self.problems.add(format!("{key}_file"), sentence);
+                None
+            }
+        }
+    }
+
     fn refuse_unknown_keys(&mut self) {
-        for key in self.sections.keys() {
-            self.problems.0.push(Problem { key: key.clone(), text: "is not a key or section of Backline".into() });
+        let names: Vec<&String> = self.given.top.keys().chain(self.given.sections.keys()).collect();
+        for name in names {
+            self.problems.0.push(Problem { key: name.clone(), text: "is not a key or section of Backline".into() });
         }
     }
 }
 
-/// The sentence without figment's trailing "for key … in …": the key is printed before it.
-fn plain(error: &figment::Error) -> String {
-    error.kind.to_string()
+/// The part of a key before its first dot: of a table, such as the options of a store's client, its name.
+fn table(key: &str) -> &str {
+    key.split('.').next().unwrap_or_default()
+}
+
+/// Whether nothing may show the value: of a table that holds secrets, none of its values.
+fn is_secret<S: Section>(key: &str) -> bool {
+    S::SECRETS.contains(&table(key))
 }
 
 #[cfg(test)]
@@ -299,6 +281,15 @@ mod tests {
         let config = with_flags(&[url, ("objects.options.aws_allow_http", "true"), ("objects_options_timeout", "7")]);
         let options: Vec<String> = config.unwrap().objects.options.into_keys().collect();
         assert_eq!(options, ["aws_allow_http", "timeout"]);
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_kind_is_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("backline.toml");
+        std::fs::write(&file, "[mail]\nusername = \"backline\"\npassword = 4711\n").unwrap();
+        let told = load(&Source { file: Some(file), flags: BTreeMap::new() }).unwrap_err().to_string();
+        assert!(told.contains("mail.password: must be text") && !told.contains("4711"), "{told}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden};
+use crate::kernel::net::is_this_machine;
 
 /// Letters: who they are from, and which mail server takes them. Without one they are written as `.eml` files below the
 /// data folder.
@@ -32,12 +33,6 @@ pub struct MailConfig {
     pub ca_file: Option<PathBuf>,
     /// Whether letters may go over the network in the clear, where the mail server offers no TLS.
     pub allow_plaintext: bool,
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-/// Serialised only to find the defaults; a secret never leaves.
-fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_none()
 }
 
 impl Default for MailConfig {
@@ -80,7 +75,7 @@ impl MailConfig {
     pub fn relay(&self) -> Option<Relay> {
         let url = self.url.as_ref()?;
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let near = is_this_machine(&host);
         let (port, tls) = match url.scheme() {
             "smtps" => (465, RelayTls::Wrapped),
             "smtp" if near || self.allow_plaintext => (587, RelayTls::IfOffered),
@@ -93,6 +88,7 @@ impl MailConfig {
 
 impl Section for MailConfig {
     const NAME: &'static str = "mail";
+    const SECRETS: &'static [&'static str] = &["password"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         let is_sender = |text: &str| text.parse::<lettre::message::Mailbox>().is_ok();
@@ -114,12 +110,28 @@ impl Section for MailConfig {
         if self.username.is_some() != self.password.is_some() {
             problems.add("mail.password", "and mail.username go together: set both or neither");
         }
+        if mode == Mode::Production {
+            self.check_for_strangers(problems);
+        }
         if mode == Mode::Production && self.allow_plaintext && self.username.is_some() {
             problems
                 .add("mail.allow_plaintext", "must not be set in production: the password would travel in the clear");
         }
         if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_mins(5) {
             problems.add("mail.timeout", "must be between 100ms and 5m");
+        }
+    }
+}
+
+impl MailConfig {
+    /// Whether letters reach anyone, and come from someone.
+    fn check_for_strangers(&self, problems: &mut Problems) {
+        if self.url.is_none() {
+            problems.add("mail.url", "must be set in production: letters in a folder reach nobody");
+        }
+        let sender = self.from.parse::<lettre::message::Mailbox>().ok();
+        if sender.is_some_and(|sender| is_this_machine(sender.email.domain())) {
+            problems.add("mail.from", "must have a domain of yours in production: nobody takes letters from localhost");
         }
     }
 }
@@ -162,7 +174,7 @@ mod tests {
         };
         assert!(!format!("{config:?}").contains("hunter2"));
         assert_eq!(problems(&config, Mode::Development), [""; 0]);
-        assert_eq!(problems(&config, Mode::Production), ["mail.allow_plaintext"]);
+        assert_eq!(problems(&config, Mode::Production), ["mail.from", "mail.allow_plaintext"]);
         let config = MailConfig { url: Some("smtp://a:b@mail.example/x".parse().unwrap()), ..config };
         assert_eq!(problems(&config, Mode::Test), ["mail.url", "mail.url"]);
         let config = MailConfig { username: None, url: Some("ftp://mail.example".parse().unwrap()), ..config };

@@ -3,8 +3,9 @@
 //! Every section knows its defaults and checks itself. Loading gathers *all* problems before it gives up, so that one
 //! run of `backline check-config` is enough. Unknown keys are problems too: a misspelt limit is no limit.
 //!
-//! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. A variable that ends in
-//! `_FILE` names a file that holds the value, for secrets that must not stand in the environment.
+//! In the environment a section's name leads: `BACKLINE_DATABASE_URL` is `url` in `[database]`. In every source a key that
+//! ends in `_file` names a file that holds the value, for secrets that must not stand in the environment: `database.url_file`,
+//! `BACKLINE_DATABASE_URL_FILE`.
 
 mod apps;
 mod backup;
@@ -12,6 +13,7 @@ mod challenges;
 mod database;
 mod devices;
 mod guessing;
+mod keys;
 mod limits;
 mod load;
 mod log;
@@ -19,10 +21,15 @@ mod mail;
 mod objects;
 mod passkeys;
 mod passwords;
+mod production;
 mod redis;
+mod secret;
 mod server;
 mod sessions;
+mod show;
+mod sources;
 mod telemetry;
+mod tls;
 mod uploads;
 mod web;
 mod work;
@@ -38,8 +45,9 @@ pub use self::{
     database::{DatabaseConfig, Pooler},
     devices::DevicesConfig,
     guessing::GuessingConfig,
+    keys::KeysConfig,
     limits::LimitsConfig,
-    load::{Problem, Problems, Source, load},
+    load::{Problem, Problems, Source, explain, load},
     log::{LogConfig, LogFormat},
     mail::{MailConfig, Relay, RelayTls},
     objects::ObjectsConfig,
@@ -48,7 +56,10 @@ pub use self::{
     redis::RedisConfig,
     server::{ForwardedHeader, ServerConfig},
     sessions::SessionsConfig,
+    show::Setting,
+    sources::Origin,
     telemetry::TelemetryConfig,
+    tls::TlsConfig,
     uploads::UploadsConfig,
     web::WebConfig,
     work::WorkConfig,
@@ -58,6 +69,9 @@ pub use self::{
 pub trait Section: Default + Serialize + for<'de> Deserialize<'de> {
     /// The table's name in TOML, and the word after `BACKLINE_` in the environment.
     const NAME: &'static str;
+
+    /// Keys whose values nothing may show. Each must be text, and in production a file that holds one is its owner's.
+    const SECRETS: &'static [&'static str] = &[];
 
     /// What holds where nothing is given.
     fn defaults(_: Mode) -> Self {
@@ -87,11 +101,13 @@ pub struct Config {
     /// Where the embedded database, files, letters and keys lie.
     pub data_dir: PathBuf,
     pub server: ServerConfig,
+    pub tls: TlsConfig,
     pub web: WebConfig,
     pub apps: AppsConfig,
     pub database: DatabaseConfig,
     pub redis: RedisConfig,
     pub objects: ObjectsConfig,
+    pub keys: KeysConfig,
     pub mail: MailConfig,
     pub passwords: PasswordsConfig,
     pub passkeys: PasskeysConfig,
@@ -131,14 +147,14 @@ impl Config {
 
     /// The folder of the server's own keys.
     pub fn keys_dir(&self) -> PathBuf {
-        self.data_dir.join("keys")
+        self.keys.dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
     }
 
     /// The base of links in letters and of download URLs, without a slash at its end.
     pub fn public_url(&self) -> String {
         match &self.web.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.server.listen),
+            None => format!("http{}://{}", if self.tls.is_on() { "s" } else { "" }, self.server.listen),
         }
     }
 
@@ -151,6 +167,11 @@ impl Config {
     /// Where letters send people to sign in.
     pub fn sign_in_url(&self) -> String {
         self.web.sign_in_url.as_ref().map_or_else(|| self.public_url(), ToString::to_string)
+    }
+
+    /// What production would better have and does without, each in one sentence. None of it is a reason not to start.
+    pub fn advice(&self) -> Vec<&'static str> {
+        production::advice(self)
     }
 
     /// Whether staff without a second factor can do nothing of their office.

@@ -5,7 +5,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{
+    Mode, Problems, Section,
+    secret::{hidden, hidden_table},
+};
 
 /// Where the bytes of uploaded files are kept, and how the store is reached.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,11 +22,11 @@ pub struct ObjectsConfig {
     /// The bucket's region; `us-east-1` if unset. S3 only.
     pub region: Option<String>,
     /// Who signs: S3's access key id, or the name of Azure's storage account.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "hidden")]
     pub access_key_id: Option<SecretString>,
     /// What it is signed with: S3's secret access key, Azure's account key, or Google's service account key as JSON. With
     /// `BACKLINE_OBJECTS_SECRET_ACCESS_KEY_FILE` in a file of its own.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "hidden")]
     pub secret_access_key: Option<SecretString>,
     /// Whether the store may be spoken to without TLS.
     pub allow_http: bool,
@@ -35,7 +38,7 @@ pub struct ObjectsConfig {
     pub presign: bool,
     /// Further options of the object store's client, such as `aws_virtual_hosted_style_request`. They may hold secrets, so
     /// none is ever printed.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "hidden_table")]
     pub options: BTreeMap<String, SecretString>,
 }
 
@@ -143,6 +146,7 @@ fn exposed(secret: Option<&SecretString>) -> Option<&str> {
 
 impl Section for ObjectsConfig {
     const NAME: &'static str = "objects";
+    const SECRETS: &'static [&'static str] = &["access_key_id", "secret_access_key", "options"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_mins(1) {

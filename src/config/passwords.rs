@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden};
 
 /// How passwords are hashed (argon2id), and how many at a time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,12 +24,6 @@ pub struct PasswordsConfig {
     /// `BACKLINE_PASSWORDS_PEPPER_FILE`.
     #[serde(serialize_with = "hidden")]
     pub pepper: Option<SecretString>,
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-/// Serialised only to find the defaults; a secret never leaves.
-fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_none()
 }
 
 impl PasswordsConfig {
@@ -52,6 +46,7 @@ const OWASP_FLOOR: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216,
 
 impl Section for PasswordsConfig {
     const NAME: &'static str = "passwords";
+    const SECRETS: &'static [&'static str] = &["pepper"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         let given = self.pepper.is_some();

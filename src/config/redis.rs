@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden};
 
 /// Redis, through which instances share limits and tell each other what changed. Without it an instance is on its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,12 +21,6 @@ pub struct RedisConfig {
     pub prefix: String,
     /// Connections for commands, between 1 and 32; one more listens.
     pub connections: usize,
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-/// Serialised only to find the defaults; a secret never leaves.
-fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_none()
 }
 
 impl Default for RedisConfig {
@@ -46,6 +40,7 @@ fn is_redis_url(text: &str) -> bool {
 
 impl Section for RedisConfig {
     const NAME: &'static str = "redis";
+    const SECRETS: &'static [&'static str] = &["url"];
 
     fn check(&self, _: Mode, problems: &mut Problems) {
         if self.url.as_ref().is_some_and(|url| !is_redis_url(url.expose_secret())) {

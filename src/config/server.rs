@@ -50,6 +50,9 @@ pub struct ServerConfig {
     pub forwarded_header: ForwardedHeader,
     /// Whether grpcurl may ask which services there are.
     pub reflection: bool,
+    /// Whether something else keeps strangers from `server.admin_listen`, where that is more than this machine: a pod's
+    /// network, a firewall. In production it must be said, or `tls.admin_client_ca_file` be set.
+    pub admin_is_fenced: bool,
 }
 
 /// Where proxies write the address of whom they were called by.
@@ -80,12 +83,18 @@ impl Default for ServerConfig {
             trusted_proxies: None,
             forwarded_header: ForwardedHeader::default(),
             reflection: true,
+            admin_is_fenced: false,
         }
     }
 }
 
 impl Section for ServerConfig {
     const NAME: &'static str = "server";
+
+    /// Strangers need no list of services.
+    fn defaults(mode: Mode) -> Self {
+        Self { reflection: mode != Mode::Production, ..Self::default() }
+    }
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
         if self.listen == self.admin_listen && self.listen.port() != 0 {
@@ -105,6 +114,42 @@ impl Section for ServerConfig {
         }
         if self.stream_idle_timeout < Duration::from_millis(100) {
             problems.add("server.stream_idle_timeout", "must be 100ms or more");
+        }
+        if mode == Mode::Production {
+            self.check_for_strangers(problems);
+        }
+    }
+}
+
+/// Networks wider than these (8 bits of IPv4, 16 of IPv6) are not one's own.
+const fn widest(network: &IpNet) -> u8 {
+    match network {
+        IpNet::V4(_) => 8,
+        IpNet::V6(_) => 16,
+    }
+}
+
+impl ServerConfig {
+    /// What production does not take.
+    fn check_for_strangers(&self, problems: &mut Problems) {
+        if self.reflection {
+            problems.add("server.reflection", "must be off in production: it tells strangers what there is to attack");
+        }
+        if self.trusted_proxies.iter().flatten().any(|network| network.prefix_len() < widest(network)) {
+            problems.add(
+                "server.trusted_proxies",
+                "must be the networks of your load balancers and no wider, or anyone may say where a call comes from",
+            );
+        }
+        if self.handshake_timeout > Duration::from_secs(30) {
+            problems
+                .add("server.handshake_timeout", "must be 30s or less in production, or silent peers take every place");
+        }
+        if self.max_connections_per_address > 10_000 {
+            problems.add(
+                "server.max_connections_per_address",
+                "must be 10000 or less in production, or one address takes every place",
+            );
         }
     }
 }

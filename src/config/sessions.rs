@@ -73,5 +73,33 @@ impl Section for SessionsConfig {
         if self.idle_life > self.absolute_life || self.staff_idle_life > self.staff_absolute_life {
             problems.add("sessions.idle_life", "must not exceed the absolute life");
         }
+        if mode == Mode::Production {
+            self.check_for_strangers(problems);
+        }
+    }
+}
+
+impl SessionsConfig {
+    /// How long production lets a sign-in last. For staff as NIST SP 800-63B-4 has it at AAL2: a day, and an hour unused.
+    fn check_for_strangers(&self, problems: &mut Problems) {
+        const DAY: Duration = Duration::from_hours(24);
+        let most = [
+            ("sessions.idle_life", self.idle_life, 90 * DAY, "90days"),
+            ("sessions.absolute_life", self.absolute_life, 365 * DAY, "365days"),
+            ("sessions.staff_idle_life", self.staff_idle_life, Duration::from_hours(1), "1h"),
+            ("sessions.staff_absolute_life", self.staff_absolute_life, DAY, "24h"),
+        ];
+        for (key, life, most, written) in most {
+            if life > most {
+                problems.add(
+                    key,
+                    format!("must be {written} or less in production: a lost device stays signed in that long"),
+                );
+            }
+        }
+        if self.refresh_grace > Duration::from_mins(5) {
+            problems
+                .add("sessions.refresh_grace", "must be 5m or less in production: a stolen old token works that long");
+        }
     }
 }

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use url::Url;
 
-use super::{Mode, Problems, Section};
+use super::{Mode, Problems, Section, secret::hidden};
 
 /// Longest name of an instance, in characters: it must fit into the database's application name.
 const MAX_INSTANCE: usize = 50;
@@ -36,12 +36,6 @@ pub struct TelemetryConfig {
     /// How long the collector may take for one message, from 100ms to 1m.
     #[serde(with = "humantime_serde")]
     pub export_timeout: Duration,
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-/// Serialised only to find the defaults; a secret never leaves.
-fn hidden<S: Serializer>(_: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_none()
 }
 
 /// Flags and the environment write fractions as text.
@@ -107,6 +101,7 @@ fn is_plain(letter: char) -> bool {
 
 impl Section for TelemetryConfig {
     const NAME: &'static str = "telemetry";
+    const SECRETS: &'static [&'static str] = &["otlp_headers"];
 
     fn check(&self, _: Mode, problems: &mut Problems) {
         if let Some(url) = &self.otlp_endpoint {

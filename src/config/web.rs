@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Mode, Problems, Section};
+use crate::kernel::net::is_this_machine;
 
 /// What browsers see.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ impl Section for WebConfig {
             None if mode == Mode::Production => {
                 problems.add("web.public_url", "must be set in production: letters link to it");
             }
+            Some(url) if mode == Mode::Production && url.host_str().is_some_and(is_this_machine) => {
+                problems.add("web.public_url", "must be an address that others can reach: letters link to it");
+            }
             _ => {}
         }
         if let Some(url) = &self.sign_in_url
@@ -40,6 +44,13 @@ impl Section for WebConfig {
         for origin in &self.allowed_origins {
             if !matches!(origin.scheme(), "http" | "https") || origin.path() != "/" || origin.query().is_some() {
                 problems.add("web.allowed_origins", format!("{origin} is not an origin: scheme, host and port only"));
+            } else if origin.host_str().is_some_and(|host| host.contains('*')) {
+                problems.add("web.allowed_origins", "must name each origin: a wildcard would let in strangers");
+            } else if mode == Mode::Production && origin.scheme() != "https" {
+                problems.add(
+                    "web.allowed_origins",
+                    "must begin with https:// in production: pages in the clear can be changed",
+                );
             }
         }
     }

@@ -46,7 +46,7 @@ pub use self::{
     snapshot::{CopyError, Snapshot, put_back, snapshot},
     tx::{Closing, WriteOne, WriteTx},
 };
-use crate::telemetry::Step;
+use crate::{kernel::Timestamp, telemetry::Step};
 
 /// The database, for reading. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -150,6 +150,20 @@ impl Db {
         if self.is_sqlite() {
             self.writer.measure();
         }
+    }
+
+    /// What time the database's own machine has; `None` where that is this one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn time(&self) -> Result<Option<Timestamp>, DbErr> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        self.statements.count();
+        let asked = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros";
+        let told = self.reader.query_one(Statement::from_string(DbBackend::Postgres, asked)).await?;
+        told.map(|row| row.try_get("", "micros").map(Timestamp::from_micros)).transpose()
     }
 
     /// Writes SQLite's log into the file and empties it, so that what was deleted stands in neither. `false` if a reader

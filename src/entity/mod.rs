@@ -36,6 +36,7 @@ pub mod request_record;
 pub mod schedule;
 pub mod search_document;
 pub mod security_undo;
+pub mod server_key;
 pub mod session;
 pub mod spent_challenge;
 pub mod stored_blob;

@@ -54,11 +54,13 @@ impl std::ops::Sub<Duration> for Timestamp {
     }
 }
 
-/// Tells the time: the machine's, or a test's own that moves only when told.
+/// Tells the time: the machine's, or a test's own that moves only when told, or that goes wrong by a fixed span.
 #[derive(Clone, Debug)]
 pub enum Clock {
     System,
     Fixed(Arc<AtomicI64>),
+    /// The machine's and so many microseconds.
+    Wrong(i64),
 }
 
 impl Clock {
@@ -70,12 +72,18 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => {
+            Self::System | Self::Wrong(_) => {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+                let micros = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
+                Timestamp(if let Self::Wrong(by) = self { micros.saturating_add(*by) } else { micros })
             }
             Self::Fixed(micros) => Timestamp(micros.load(Ordering::SeqCst)),
         }
+    }
+
+    /// Whether it goes by itself. One that stands still cannot be compared with others.
+    pub fn goes(&self) -> bool {
+        !matches!(self, Self::Fixed(_))
     }
 
     /// Moves a fixed clock forward. The system's clock takes no orders.

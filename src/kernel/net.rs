@@ -37,6 +37,14 @@ impl std::fmt::Debug for ClientAddress {
     }
 }
 
+/// Whether a host as URLs write it, perhaps in brackets, is this machine itself.
+pub fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

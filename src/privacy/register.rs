@@ -249,6 +249,7 @@ pub const REGISTER: &[Holding] = &[
     nothing("search_document", "published names, removed with the works they stand for"),
     nothing("job", "work to do, by ids"),
     nothing("spent_challenge", "puzzles that were solved, by whomever"),
+    nothing("server_key", "which keys the database was used with, by their ids"),
     nothing("schedule", "when work is due"),
     nothing("object_hold", "that a backup copies files just now"),
     nothing("seaql_migrations", "the schema's history"),

@@ -24,15 +24,17 @@ use hyper_util::{
 };
 use parking_lot::Mutex;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::{first_bytes::FirstBytes, proxies, pulse::Pulse};
+use super::{first_bytes::FirstBytes, proxies, pulse::Pulse, tls::Tls};
 use crate::{
     app::App,
     config::ServerConfig,
@@ -61,7 +63,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 ///
 /// The port closes before anyone is asked to go: a proxy connects anew at once, and must be refused then and not reset with
 /// its call. For the same reason whoever is in the queue, and believes to be connected, is still served.
-pub async fn serve(listener: TcpListener, app: App, router: Router, closing: CancellationToken) {
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, app: App, router: Router, closing: CancellationToken) {
     let config = app.config.server.clone();
     let server = Arc::new(http_server(&config));
     let places = Arc::new(Semaphore::new(config.max_connections));
@@ -93,6 +95,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router, closing: Can
                 };
                 let connection = Connection {
                     server: Arc::clone(&server),
+                    tls: tls.as_ref().map(Tls::acceptor),
                     router: router.clone(),
                     age: jittered(&app, config.max_connection_age),
                     idle: config.max_connection_idle,
@@ -141,6 +144,8 @@ fn http_server(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
 
 struct Connection {
     server: Arc<auto::Builder<TokioExecutor>>,
+    /// Of the certificate that was in use when the peer came.
+    tls: Option<TlsAcceptor>,
     router: Router,
     age: Duration,
     idle: Duration,
@@ -150,13 +155,35 @@ struct Connection {
 }
 
 impl Connection {
-    /// Serves a connection until it ends, is too old, or the server closes; then its calls have the grace to finish.
+    /// Shakes hands where we speak TLS, and serves. Handshake and first bytes share one time limit.
     async fn live(self, stream: TcpStream, peer: SocketAddr, _places: (OwnedSemaphorePermit, Seat)) {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "a connection was gone at once");
             return;
         }
         let peer = Peer(peer.ip());
+        let Some(tls) = self.tls.clone() else {
+            let limit = self.first_bytes;
+            return self.serve(FirstBytes::within(limit, stream), peer).await;
+        };
+        let begun = Instant::now();
+        let shaken = tokio::select! {
+            () = self.closing.cancelled() => return,
+            shaken = tokio::time::timeout(self.first_bytes, tls.accept(stream)) => shaken,
+        };
+        let Ok(Ok(stream)) = shaken else {
+            metrics::counter!("backline_tls_handshakes_failed_total", "port" => "main").increment(1);
+            return;
+        };
+        let left = self.first_bytes.saturating_sub(begun.elapsed());
+        self.serve(FirstBytes::within(left, stream), peer).await;
+    }
+
+    /// Serves a connection until it ends, is too old, or the server closes; then its calls have the grace to finish.
+    async fn serve<S>(self, stream: FirstBytes<S>, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (router, pulse) = (self.router, Pulse::begin());
         let calls = pulse.clone();
         let ending = self.closing.child_token();
@@ -176,7 +203,7 @@ impl Connection {
                 response.map(|body| axum::body::Body::new(body.map_frame(hold)))
             })
         });
-        let io = TokioIo::new(FirstBytes::within(self.first_bytes, stream));
+        let io = TokioIo::new(stream);
         let connection = self.server.serve_connection(io, TowerToHyperService::new(service));
         tokio::pin!(connection);
         tokio::select! {

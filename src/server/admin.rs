@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::health::Health;
-use crate::db::Db;
+use super::{admin_tls::TlsListener, health::Health, tls::Tls};
+use crate::{app::App, db::Db};
 
 #[derive(Clone)]
 struct Watch {
@@ -18,16 +18,37 @@ struct Watch {
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `stop`.
-pub async fn serve(listener: TcpListener, health: Health, db: Db, metrics: PrometheusHandle, stop: CancellationToken) {
-    let router = Router::new()
+pub fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    app: &App,
+    health: Health,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let patience = app.config.server.handshake_timeout;
+    let router = router(Watch { health, db: app.db.clone(), metrics });
+    async move {
+        let stopped = stop.cancelled_owned();
+        let served = match tls.filter(Tls::guards_admin) {
+            None => axum::serve(listener, router).with_graceful_shutdown(stopped).await,
+            Some(tls) => match TlsListener::new(listener, tls, patience) {
+                Ok(listener) => axum::serve(listener, router).with_graceful_shutdown(stopped).await,
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = served {
+            warn!(%error, "the admin port stopped");
+        }
+    }
+}
+
+fn router(watch: Watch) -> Router {
+    Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(figures))
-        .with_state(Watch { health, db, metrics });
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        warn!(%error, "the admin port stopped");
-    }
+        .with_state(watch)
 }
 
 async fn figures(State(watch): State<Watch>) -> String {

@@ -3,7 +3,8 @@
 //! What each part's absence means stands in [`parts`]. Without its database no service can do anything: all say
 //! `NOT_SERVING` once it has been away for a few seconds. Without the object store only the services that move bytes do;
 //! the server as a whole stays ready, degraded. So it is without its mail server: letters wait in the queue; and without
-//! Redis: each instance counts limits by itself.
+//! Redis: each instance counts limits by itself. And so it is where it has other keys than the other instances, or another
+//! time.
 //!
 //! Away and back again are felt within ten and five seconds. Whoever watches by `grpc.health.v1.Health/Watch` is told.
 
@@ -28,7 +29,7 @@ use tonic_health::{
 };
 use tracing::{info, warn};
 
-use crate::{app::App, cache::Shared, rpc::list::ALL};
+use crate::{app::App, cache::Shared, fleet::Agreement, rpc::list::ALL};
 
 /// How often dependencies are asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -49,7 +50,7 @@ enum Need {
     Nothing,
 }
 
-type Ask = fn(&App) -> BoxFuture<'_, bool>;
+type Ask = Box<dyn Fn(&App) -> BoxFuture<'_, bool> + Send + Sync>;
 
 /// Something that we depend on.
 struct Part {
@@ -66,8 +67,12 @@ struct Part {
 }
 
 impl Part {
-    fn new(name: &'static str, needed_by: Need, ask: Ask) -> Self {
-        let tolerance = Duration::ZERO;
+    fn new(
+        name: &'static str,
+        needed_by: Need,
+        ask: impl Fn(&App) -> BoxFuture<'_, bool> + Send + Sync + 'static,
+    ) -> Self {
+        let (tolerance, ask) = (Duration::ZERO, Box::new(ask));
         Self { name, needed_by, every: EVERY, patience: PATIENCE, tolerance, ask, up: AtomicBool::new(true) }
     }
 
@@ -101,7 +106,7 @@ impl Part {
 }
 
 /// Everything that we depend on.
-fn parts(app: &App) -> Vec<Part> {
+fn parts(app: &App, agreement: &Agreement) -> Vec<Part> {
     let redis = Part::new("redis", Need::Nothing, |app| ready(app.cache.shared() == Shared::Up).boxed());
     let redis = (app.cache.shared() != Shared::NotConfigured).then_some(redis);
     let always = [
@@ -112,6 +117,14 @@ fn parts(app: &App) -> Vec<Part> {
         }),
         // It has its own time limits.
         Part::new("mail", Need::Nothing, |app| app.mailer.answers().boxed()).asked_every(MAIL_EVERY, MAIL_EVERY),
+        Part::new("keys", Need::Nothing, {
+            let agreement = agreement.clone();
+            move |_| ready(agreement.on_keys()).boxed()
+        }),
+        Part::new("clock", Need::Nothing, {
+            let agreement = agreement.clone();
+            move |_| ready(agreement.on_time()).boxed()
+        }),
     ];
     always.into_iter().chain(redis).collect()
 }
@@ -133,8 +146,11 @@ struct State {
 impl Health {
     /// Asks once for what calls need, then follows each part on a task of its own until `stop`.
     pub async fn start(app: App, stop: CancellationToken) -> Self {
-        let state = State { parts: parts(&app), draining: AtomicBool::new(false), reporting: Mutex::default() };
+        let agreement = Agreement::default();
+        let state =
+            State { parts: parts(&app, &agreement), draining: AtomicBool::new(false), reporting: Mutex::default() };
         let health = Self { reporter: HealthReporter::new(), state: Arc::new(state) };
+        tokio::spawn(agree(&agreement, &app, stop.clone()));
         let needed = health.state.parts.iter().filter(|part| !matches!(part.needed_by, Need::Nothing));
         join_all(needed.map(async |part| part.turn(part.answers(&app).await))).await;
         health.report().await;
@@ -197,6 +213,12 @@ impl Health {
         let needs = |part: &Part| matches!(part.needed_by, Need::Services(names) if names.contains(&service));
         self.state.parts.iter().any(|part| needs(part) && !part.is_up())
     }
+}
+
+/// Goes on comparing with the other instances.
+fn agree(agreement: &Agreement, app: &App, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+    let (db, keys, clock) = (app.db.clone(), (*app.keys).clone(), app.clock.clone());
+    agreement.clone().follow(db, keys, clock, app.config.keys_dir(), stop)
 }
 
 /// Full names of our services, each once.

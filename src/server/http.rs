@@ -68,7 +68,7 @@ async fn follow(State(app): State<App>, mut request: Request, next: Next) -> Res
         for (name, value) in SECURITY_HEADERS {
             headers.entry(name).or_insert(value);
         }
-        if app.config.public_url().starts_with("https://") {
+        if app.config.tls.is_on() || app.config.public_url().starts_with("https://") {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
         }
     }

@@ -5,12 +5,14 @@
 //! - `app_links`: which mobile apps belong to this server
 //! - `accept`: our own accept loop, with the limits that tonic's leaves out
 //! - `health`: tells the truth about what we depend on
-//! - `admin`: `/livez`, `/readyz`, `/metrics`
+//! - `admin`, `admin_tls`: `/livez`, `/readyz`, `/metrics`, perhaps behind client certificates
+//! - `tls`: certificates, and following their files
 //! - `worker`: what is left of all this in a process that only runs jobs
 //! - this file: start, drain, stop
 
 mod accept;
 mod admin;
+mod admin_tls;
 mod app_links;
 mod first_bytes;
 mod guard;
@@ -20,36 +22,44 @@ mod info;
 mod proxies;
 mod pulse;
 mod services;
+mod tls;
 mod worker;
 
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
+use self::tls::Tls;
 pub use self::worker::WorkerProcess;
-use crate::{app::App, audit, backup, sessions, telemetry, work};
+use crate::{app::App, audit, backup, fleet, sessions, telemetry, work};
 
 /// A server that listens and is not serving yet.
 pub struct Server {
     app: App,
     listener: TcpListener,
     admin: TcpListener,
+    tls: Option<Tls>,
+    recorder: PrometheusHandle,
 }
 
 impl Server {
     /// Takes both ports.
     ///
     /// # Errors
-    /// One sentence: which port is busy or forbidden.
+    /// One sentence: which port is busy or forbidden, which certificate cannot be used, what other instances have otherwise.
     pub async fn bind(app: App) -> anyhow::Result<Self> {
+        let recorder = telemetry::install();
+        fleet::join(&app.config, &app.db, &app.keys, &app.clock).await?;
+        let tls = Tls::open(&app.config.tls)?;
         audit::adopt(&app).await?;
         let config = &app.config.server;
         let listener = bind(config.listen, "server.listen").await?;
         let admin = bind(config.admin_listen, "server.admin_listen").await?;
-        Ok(Self { app, listener, admin })
+        Ok(Self { app, listener, admin, tls, recorder })
     }
 
     /// Where it listens: the real port, if port 0 was asked for.
@@ -66,8 +76,7 @@ impl Server {
     /// # Errors
     /// When what was signed out before cannot be read from the database at the start.
     pub async fn run(self, drain: CancellationToken, notice: impl Fn() -> Duration) -> anyhow::Result<()> {
-        let Self { app, listener, admin } = self;
-        let recorder = telemetry::install();
+        let Self { app, listener, admin, tls, recorder } = self;
         let tasks = TaskTracker::new();
         let background = CancellationToken::new();
 
@@ -76,13 +85,14 @@ impl Server {
             .context("the sessions that ended lately cannot be read from the database")?;
         let keys = tokio::spawn((*app.keys).clone().follow(background.clone()));
         let backups = tokio::spawn(backup::follow(app.clone(), background.clone()));
+        let certificates = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
         let health = health::Health::start(app.clone(), background.clone()).await;
-        let admin = tokio::spawn(admin::serve(admin, health.clone(), app.db.clone(), recorder, background.clone()));
+        let admin = tokio::spawn(admin::serve(admin, tls.clone(), &app, health.clone(), recorder, background.clone()));
         let worker = app.config.work.in_server.then(|| tokio::spawn(work::worker(&app).work(background.clone())));
 
         let router = services::router(&app, &health, &tasks)?;
         let closing = CancellationToken::new();
-        let accepting = tokio::spawn(accept::serve(listener, app.clone(), router, closing.clone()));
+        let accepting = tokio::spawn(accept::serve(listener, tls, app.clone(), router, closing.clone()));
 
         drain.cancelled().await;
         health.stop_serving().await;
@@ -98,7 +108,8 @@ impl Server {
             warn!(calls = tasks.len(), "some calls did not finish in time");
         }
         background.cancel();
-        for task in [Some(admin), Some(following), Some(keys), Some(backups), worker].into_iter().flatten() {
+        let going = [Some(admin), Some(following), Some(keys), Some(backups), certificates, worker];
+        for task in going.into_iter().flatten() {
             if tokio::time::timeout(app.config.server.grace, task).await.is_err() {
                 warn!("a background task did not stop in time");
             }

@@ -6,13 +6,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{admin, bind, health::Health};
+use super::{admin, bind, health::Health, tls::Tls};
 use crate::{app::App, backup, sessions, telemetry, work};
 
 /// A worker whose admin port listens and that runs no jobs yet.
 pub struct WorkerProcess {
     app: App,
     admin: TcpListener,
+    tls: Option<Tls>,
 }
 
 impl WorkerProcess {
@@ -22,7 +23,8 @@ impl WorkerProcess {
     /// One sentence: the port is busy or forbidden.
     pub async fn bind(app: App) -> anyhow::Result<Self> {
         let admin = bind(app.config.work.admin_listen, "work.admin_listen").await?;
-        Ok(Self { app, admin })
+        let tls = Tls::open(&app.config.tls)?;
+        Ok(Self { app, admin, tls })
     }
 
     /// Where it can be asked how it is: the real port, if port 0 was asked for.
@@ -38,12 +40,15 @@ impl WorkerProcess {
     /// # Errors
     /// When what was signed out before cannot be read from the database at the start.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { app, admin } = self;
+        let Self { app, admin, tls } = self;
         let watched = CancellationToken::new();
         let health = Health::start(app.clone(), watched.clone()).await;
         let page = telemetry::install();
-        let admin = tokio::spawn(admin::serve(admin, health.clone(), app.db.clone(), page, watched.clone()));
+        let admin = tokio::spawn(admin::serve(admin, tls.clone(), &app, health.clone(), page, watched.clone()));
         tokio::spawn((*app.keys).clone().follow(stop.clone()));
+        if let Some(tls) = tls {
+            tokio::spawn(tls.follow(stop.clone()));
+        }
         tokio::spawn(backup::follow(app.clone(), stop.clone()));
         sessions::follow_changes(&app, stop.clone()).await?;
         let leaving = tokio::spawn({

@@ -1,4 +1,4 @@
-//! Key files: mode 0600, one key per line, the newest first.
+//! Key files: mode 0600 (or readable by the group, as mounts give them), one key per line, the newest first.
 //!
 //! A line holds 32 bytes in base64 and, after a space, the Unix second from which on the key makes. A file is only ever
 //! replaced as a whole: written beside, synced and renamed, so a crash leaves the old one or the new one.
@@ -50,6 +50,7 @@ impl KeyFile {
         let file = self.0.display();
         let stamp = self.stamp();
         let text = fs::read_to_string(&self.0).with_context(|| format!("the key file {file} cannot be read"))?;
+        // A mount gives files of root to the server's group, as 0440 or 0640.
         if fs::metadata(&self.0)?.permissions().mode() & 0o037 != 0 {
             bail!("the key file {file} can be read by others; run chmod 600 on it");
         }

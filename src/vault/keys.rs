@@ -1,6 +1,6 @@
 //! The server's own keys: files of mode 0600, made on the first start, rotated by `backline keys rotate`.
 //!
-//! To share keys between instances, give every one the same folder.
+//! To share keys between instances, give every one the same folder (`keys.dir`), or copies of it.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ const RELOAD_EVERY: Duration = Duration::from_secs(5);
 pub const NOTICE: Duration = Duration::from_secs(15);
 
 /// How long a page token may still be asked for. It has no expiry of its own; nobody turns a page a week later.
-const PAGE_TOKEN_LIFE: Duration = Duration::from_hours(7 * 24);
+pub const PAGE_TOKEN_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,12 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Loads the keys below `folder`, making those that are missing.
+    /// The kinds whose files are not in `folder`.
+    pub fn missing(folder: &Path) -> Vec<KeyKind> {
+        KeyKind::ALL.into_iter().filter(|kind| !kind.file(folder).exists()).collect()
+    }
+
+    /// Loads the keys below `folder`, making those that are missing. Where all are there, nothing is written.
     ///
     /// # Errors
     /// One sentence: the folder cannot be written, a file is readable by others or malformed.
@@ -81,6 +86,15 @@ impl Keys {
             Ring::open(file, clock.clone())
         };
         Ok(Self { token: ring(KeyKind::Token)?, page: ring(KeyKind::Page)?, vault: ring(KeyKind::Vault)? })
+    }
+
+    /// The ring of one kind.
+    pub fn ring(&self, kind: KeyKind) -> &Ring {
+        match kind {
+            KeyKind::Token => &self.token,
+            KeyKind::Page => &self.page,
+            KeyKind::Vault => &self.vault,
+        }
     }
 
     /// A key for one purpose, derived from the vault's oldest key: equal on all instances, and the same for ever.

@@ -18,7 +18,7 @@ mod totp;
 pub use self::{
     breached::{Breached, encode as encode_common},
     calibrate::{Proposal, calibrate},
-    keys::{KeyFolder, KeyKind, Keys, NOTICE},
+    keys::{KeyFolder, KeyKind, Keys, NOTICE, PAGE_TOKEN_LIFE},
     paseto::Paseto,
     passkeys::{Asked, Assertion, Made, Passkeys, Rejected},
     passwords::{Hasher, Verdict, pepper_ids},

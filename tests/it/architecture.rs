@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each layer below the features may import, besides itself. Arrows point down.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
     ("kernel", &[]),
     ("pb", &[]),
     ("config", &["kernel"]),
@@ -18,11 +18,13 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("mail", &["kernel", "config", "telemetry"]),
     ("objects", &["kernel", "config", "telemetry"]),
     ("vault", &["kernel", "config"]),
+    // Keys and clocks are agreed on before there is an app.
+    ("fleet", &["kernel", "config", "db", "entity", "vault"]),
     ("outgoing", &["telemetry"]),
     ("pages", &[]),
     ("logging", &["config", "telemetry"]),
     ("rpc", &["pb", "kernel", "db", "entity", "vault", "telemetry"]),
-    ("app", &["kernel", "config", "db", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
+    ("app", &["kernel", "config", "db", "fleet", "objects", "cache", "mail", "vault", "outgoing", "rpc", "jobs"]),
     // The queue is one of the app's parts, and its jobs run on the app.
     ("jobs", &["kernel", "db", "entity", "cache", "app", "rpc", "telemetry"]),
     ("subject", &["kernel", "db", "entity", "vault", "app"]),

@@ -124,6 +124,8 @@ impl Shared {
             .env("BACKLINE_DATABASE_URL", self.database.url())
             .env("BACKLINE_DATABASE_MAX_CONNECTIONS", "8")
             .env("BACKLINE_REDIS_URL", self.redis.url())
+            // On a machine that does much else an answer may be late, and a limit is exact only by Redis.
+            .env("BACKLINE_REDIS_COMMAND_TIMEOUT", "2s")
             .envs(self.s3.environment())
             .env("BACKLINE_SERVER_TRUSTED_PROXIES", "127.0.0.1/32")
             .env("BACKLINE_PUBLIC_URL", "http://backline.test")

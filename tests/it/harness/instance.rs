@@ -10,6 +10,8 @@ use backline::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::world::{World, load};
+
 /// A server on ports of its own, in this process.
 pub struct Instance {
     pub app: App,
@@ -39,5 +41,21 @@ impl Instance {
     pub async fn stop(self) {
         self.drain();
         self.running.await.unwrap().unwrap();
+    }
+}
+
+impl World {
+    /// Another server on the same database with settings of its own, as far as it comes: why it does not start.
+    pub async fn refusal_of_a_second(&self, settings: &[(&str, &str)]) -> String {
+        let mut all = self.settings.clone();
+        all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let app = match App::open(load(&all), self.parts.clone()).await {
+            Ok(app) => app,
+            Err(error) => return format!("{error:#}"),
+        };
+        match Server::bind(app).await {
+            Ok(_) => panic!("it starts"),
+            Err(error) => format!("{error:#}"),
+        }
     }
 }

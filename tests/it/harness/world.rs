@@ -39,8 +39,8 @@ type Delivered = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 /// announce ([`World::expect_error`]), or if a statement scanned a table.
 pub struct World {
     server: Option<Instance>,
-    settings: BTreeMap<String, String>,
-    parts: app::World,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) parts: app::World,
     letters: Delivered,
     channel: Channel,
     address: Arc<Mutex<std::net::SocketAddr>>,
@@ -369,7 +369,7 @@ fn settings_of(
     settings
 }
 
-fn load(settings: &BTreeMap<String, String>) -> config::Config {
+pub(super) fn load(settings: &BTreeMap<String, String>) -> config::Config {
     config::load(&config::Source { file: None, flags: settings.clone() }).unwrap()
 }
 
