@@ -183,9 +183,9 @@ impl Cli {
             }
             Command::Health => health::run(&config).await,
             Command::Keys(keys) => keys.run(&config).await,
-            Command::Backup(backup) => backup.run(config).await,
-            Command::Restore(restore) => restore.run(config).await,
-            Command::Verify(verify) => verify.run(config).await,
+            Command::Backup(backup) => Box::pin(backup.run(config)).await,
+            Command::Restore(restore) => Box::pin(restore.run(config)).await,
+            Command::Verify(verify) => Box::pin(verify.run(config)).await,
             Command::Calibrate { target } => {
                 calibrate::run(&config, target).await;
                 Ok(())
@@ -222,7 +222,8 @@ impl Settings {
 async fn open(config: Config) -> anyhow::Result<App> {
     let migrate = config.database.migrate_on_start;
     config.advice().iter().for_each(|advice| tracing::warn!("{advice}"));
-    let app = App::open(config, World::real()).await?;
+    // On the heap: everything is opened here, and every command holds this future.
+    let app = Box::pin(App::open(config, World::real())).await?;
     if migrate {
         for name in migrations::run(app.db.for_migrations()).await? {
             info!(migration = name, "applied");
@@ -305,7 +306,7 @@ async fn run_worker(config: Config) -> anyhow::Result<()> {
 }
 
 async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
-    let app = App::open(config, World::real()).await?;
+    let app = Box::pin(App::open(config, World::real())).await?;
     if check {
         let status = migrations::status(app.db.for_migrations()).await?;
         status.known()?;

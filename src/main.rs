@@ -38,7 +38,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let (log, telemetry) = cli.watching();
     let telemetry = Telemetry::open(&telemetry, Clock::System, Dice::System)?;
     logging::init(&log, telemetry.as_ref().map(Telemetry::layer));
-    let done = cli.run().await;
+    let done = Box::pin(cli.run()).await;
     if let Some(telemetry) = telemetry {
         telemetry.stop().await;
     }

@@ -22,7 +22,7 @@ use crate::{
     app::{App, World},
     audit,
     config::Config,
-    db,
+    db, fleet,
     kernel::Dice,
     objects::{ObjectKey, Objects},
     privacy,
@@ -75,8 +75,9 @@ pub async fn restore(
     put_database(&config, &draft).await?;
     compare(&config, &manifest).await?;
 
+    let migrated = take_over(&config, &world).await.map_err(|error| Error::Open(format!("{error:#}")))?;
     let app = App::open(config, world).await.map_err(|error| Error::Open(format!("{error:#}")))?;
-    let migrated = prepare(&app, missing.is_empty()).await?;
+    prepare(&app, missing.is_empty()).await?;
     let report = verify(&app, Bytes::Own, missing.is_empty(), progress).await;
     app.db.close().await;
     Ok(Restored { manifest, migrated, report: report? })
@@ -225,6 +226,16 @@ pub async fn prepare(app: &App, with_keys: bool) -> Result<Vec<String>, Error> {
     if with_keys {
         audit::adopt(app).await?;
     }
+    Ok(migrated)
+}
+
+/// Brings the schema to this release, and lets the database go on with the keys that are at hand: which of them must be
+/// there was decided before. Returns the migrations that were applied.
+async fn take_over(config: &Config, world: &World) -> anyhow::Result<Vec<String>> {
+    let db = db::connect(config).await?;
+    let migrated = migrations::run(db.for_migrations()).await?;
+    fleet::start_over(config, &db, &world.clock, &world.dice).await?;
+    db.close().await;
     Ok(migrated)
 }
 

@@ -59,7 +59,7 @@ pub struct Verify {
 impl Backup {
     pub async fn run(self, config: Config) -> anyhow::Result<()> {
         let to = place_of(self.to.as_deref(), &config, "--to")?;
-        let app = App::open(config, World::real()).await?;
+        let app = Box::pin(App::open(config, World::real())).await?;
         let place = Place::open(&app.config, &to)?;
         let keep = self.keep.and_then(|keep| usize::try_from(keep).ok());
         let done = match self.every {

@@ -110,8 +110,12 @@ fn parts(app: &App, agreement: &Agreement) -> Vec<Part> {
     let redis = Part::new("redis", Need::Nothing, |app| ready(app.cache.shared() == Shared::Up).boxed());
     let redis = (app.cache.shared() != Shared::NotConfigured).then_some(redis);
     let always = [
-        Part::new("database", Need::Everything, |app| async { app.db.ping().await.is_ok() }.boxed())
-            .tolerated_for(TOLERANCE),
+        Part::new("database", Need::Everything, |app| {
+            // For those whom nobody asks for the page: the exporter sends what is there.
+            app.db.measure();
+            async { app.db.ping().await.is_ok() }.boxed()
+        })
+        .tolerated_for(TOLERANCE),
         Part::new("object_store", Need::Services(&["backline.v1.StorageService"]), |app| {
             async { app.objects.ping().await.is_ok() }.boxed()
         }),

@@ -103,11 +103,11 @@ fn whoever_stops_a_server_waits_for_its_drain() {
 fn the_settings_of_the_cluster_are_sound() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value) in [
-        ("database-url", "postgres://backline:secret@postgres.example.org/backline?sslmode=verify-full"),
-        ("redis-url", "rediss://backline:secret@redis.example.org:6380/0"),
+        ("database-url", "postgres://backline:5u8c-postgres@postgres.example.org/backline?sslmode=verify-full"),
+        ("redis-url", "rediss://backline:5u8c-redis@redis.example.org:6380/0"),
         ("objects-access-key-id", "AKIDEXAMPLE"),
-        ("objects-secret-access-key", "secret"),
-        ("mail-password", "secret"),
+        ("objects-secret-access-key", "5u8c-objects"),
+        ("mail-password", "5u8c-mail"),
         ("passwords-pepper", "bm90IGEgc2VjcmV0LCBidXQgMzIgYnl0ZXMgbG9uZyE="),
     ] {
         // As a mounted secret is, and with the newline that editors leave.

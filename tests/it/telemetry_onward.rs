@@ -38,8 +38,8 @@ async fn postgresql_shows_whose_transaction_it_runs() {
     let call = world.grpc("/backline.v1.AccountService/Register", &headers, body);
     let held = async {
         let shown = async || {
-            let names = activity(&db).await.into_iter().map(|(name, _)| name);
-            names.filter_map(|name| name.strip_prefix(&format!("{session} ")).map(ToOwned::to_owned)).next()
+            let mut names = activity(&db).await.into_iter().map(|(name, _)| name);
+            names.find_map(|name| name.strip_prefix(&format!("{session} ")).map(ToOwned::to_owned))
         };
         eventually(async || shown().await.is_some()).await;
         let trace = shown().await;

@@ -31,14 +31,14 @@ async fn limits_and_news_are_shared(url: &str) {
 #[tokio::test]
 async fn a_cluster_serves_as_one_server_does() {
     let Some(cluster) = Cluster::start() else { return };
-    limits_and_news_are_shared(&cluster.url()).await;
+    Box::pin(limits_and_news_are_shared(&cluster.url())).await;
     assert!(cluster.0.iter().all(|node| node.ask(&["DBSIZE"]) != "0"), "each member holds windows");
 }
 
 #[tokio::test]
 async fn a_sentinel_says_where_the_server_is() {
     let Some(watched) = Watched::start() else { return };
-    limits_and_news_are_shared(&watched.url()).await;
+    Box::pin(limits_and_news_are_shared(&watched.url())).await;
     assert_ne!(watched.redis.ask(&["DBSIZE"]), "0");
 }
 
@@ -47,7 +47,7 @@ async fn a_password_opens_and_a_wrong_one_stops_the_start_with_one_sentence() {
     let secret = "canary-redis-password-8123";
     let Some(redis) = Redis::with(&["--requirepass", secret]) else { return };
     let at = |user: &str| format!("redis://{user}127.0.0.1:{}", redis.port);
-    limits_and_news_are_shared(&at(&format!(":{secret}@"))).await;
+    Box::pin(limits_and_news_are_shared(&at(&format!(":{secret}@")))).await;
     if is_postgres() {
         return;
     }

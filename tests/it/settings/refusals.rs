@@ -7,9 +7,11 @@ use super::{private_folder, problems, set_mode, sound};
 /// Takes the setting away.
 const UNSET: &str = "\0";
 
-/// Settings beside sound ones, the key that is complained of, and words of the sentence. Of what is on disk
-/// `{folder}` is a folder with `open` (a folder) and `open.txt`, which others can read.
-const REFUSED: [(&[(&str, &str)], &str, &str); 50] = [
+/// Settings beside sound ones, the key that is complained of, and words of the sentence.
+type Refused = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+
+/// Of what is on disk, `{folder}` is a folder with `open` (a folder) and `open.txt`, which others can read.
+const REFUSED: [Refused; 50] = [
     (&[("server.trusted_proxies", UNSET)], "server.trusted_proxies", "must be set in production"),
     (&[("server.trusted_proxies", "0.0.0.0/0")], "server.trusted_proxies", "no wider"),
     (&[("server.trusted_proxies", "::/1")], "server.trusted_proxies", "no wider"),

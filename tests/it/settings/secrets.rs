@@ -11,7 +11,9 @@ use crate::harness::program::{backline, stderr, stdout};
 /// A value that the key takes.
 fn value_for(key: &str) -> String {
     match key {
-        "database.url" => "sqlite:///nowhere/5u8c.db".to_owned(),
+        "database.url" | "database.direct_url" => "postgres://backline:5u8c@127.0.0.1:1/backline".to_owned(),
+        "redis.url" => "redis://:5u8c@127.0.0.1:1".to_owned(),
+        "telemetry.otlp_headers" => "authorization=5u8c".to_owned(),
         "passwords.pepper" => "5u8c".repeat(10) + "5u8=",
         _ => "5u8c 42".to_owned(),
     }
@@ -21,6 +23,9 @@ fn secrets() -> Vec<String> {
     let (settings, _) = explain(&Source::default());
     settings.into_iter().filter(|setting| setting.is_secret).map(|setting| setting.key).collect()
 }
+
+/// Tables of other people's settings, each of which may be a secret.
+const TABLES: [&str; 2] = ["backup.options", "objects.options"];
 
 fn setting(settings: &[Setting], key: &str) -> Setting {
     settings.iter().find(|setting| setting.key == key).unwrap().clone()
@@ -34,7 +39,7 @@ fn mounted(folder: &Path) -> BTreeMap<String, String> {
         set_mode(&path, 0o400);
         (key, path.display().to_string())
     };
-    secrets().into_iter().map(file).collect()
+    secrets().into_iter().filter(|key| !TABLES.contains(&key.as_str())).map(file).collect()
 }
 
 #[test]
@@ -86,6 +91,7 @@ fn each_secret_is_read_from_a_file_that_a_variable_names_and_is_not_shown() {
     let mut command = backline(folder.path(), &["check-config", "--show"]);
     command
         .env("BACKLINE_MAIL_USERNAME", "backline")
+        .env("BACKLINE_DATABASE_POOLER", "transaction")
         .env("BACKLINE_WEB_ALLOWED_ORIGINS", "https://a.test,https://b.test");
     command.arg("--set").arg("sessions.idle_life=1day");
     for (key, path) in mounted(folder.path()) {
@@ -94,7 +100,7 @@ fn each_secret_is_read_from_a_file_that_a_variable_names_and_is_not_shown() {
     let output = command.output().unwrap();
     let said = stdout(&output);
     assert!(output.status.success(), "{}", stderr(&output));
-    for key in secrets() {
+    for (key, _) in mounted(folder.path()) {
         assert!(said.contains(&format!("{key} = «set» (environment)\n")), "{key}:\n{said}");
     }
     for line in [
