@@ -1,7 +1,7 @@
 //! Backline: the backend of a music-submission platform.
 //!
 //! One binary. With no configuration it is complete on an embedded default (SQLite, local disk, letters in a folder);
-//! configured, the same binary runs as many instances on PostgreSQL and an S3-compatible store.
+//! configured, the same binary runs as many instances on PostgreSQL, Redis and an S3-compatible store.
 //!
 //! Where things live, from the door inwards:
 //!

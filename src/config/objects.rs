@@ -9,6 +9,7 @@ use super::{
     Mode, Problems, Section,
     secret::{hidden, hidden_table},
 };
+use crate::kernel::net::is_this_machine;
 
 /// Where the bytes of uploaded files are kept, and how the store is reached.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,6 +150,10 @@ impl Section for ObjectsConfig {
     const SECRETS: &'static [&'static str] = &["access_key_id", "secret_access_key", "options"];
 
     fn check(&self, mode: Mode, problems: &mut Problems) {
+        let near = |url: &Url| url.host_str().is_some_and(is_this_machine);
+        if mode == Mode::Production && self.endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !near(url)) {
+            problems.add("objects.endpoint", "must begin with https:// in production, for a store on another machine");
+        }
         if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_mins(1) {
             problems.add("objects.timeout", "must be between 100ms and 1m");
         }
@@ -228,7 +233,7 @@ mod tests {
         assert_eq!(problems(&at("s3://id:secret@bucket")), ["objects.url"]);
         let half = ObjectsConfig { access_key_id: Some("id".into()), ..at("s3://bucket") };
         assert_eq!(problems(&half), ["objects.secret_access_key"]);
-        let plain = ObjectsConfig { endpoint: Some("http://10.0.0.1:9000".parse().unwrap()), ..at("s3://bucket") };
+        let plain = ObjectsConfig { endpoint: Some("http://127.0.0.1:9000".parse().unwrap()), ..at("s3://bucket") };
         assert_eq!(problems(&plain), ["objects.endpoint"]);
         assert_eq!(problems(&ObjectsConfig { allow_http: true, ..plain }), [""; 0]);
         let misspelt = [("aws_regoin".to_owned(), "eu".into())].into();

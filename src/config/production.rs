@@ -54,12 +54,15 @@ pub fn check(config: &Config, problems: &mut Problems) {
         );
     }
     let fenced = server.admin_is_fenced || config.tls.admin_client_ca_file.is_some();
-    if !server.admin_listen.ip().is_loopback() && !fenced {
-        problems.add(
-            "server.admin_listen",
-            "must be an address of this machine in production; or set tls.admin_client_ca_file, or, where a firewall keeps \
-             strangers out, server.admin_is_fenced",
-        );
+    for (key, listen) in [("server.admin_listen", server.admin_listen), ("work.admin_listen", config.work.admin_listen)]
+    {
+        if !listen.ip().is_loopback() && !fenced {
+            problems.add(
+                key,
+                "must be an address of this machine in production; or set tls.admin_client_ca_file, or, where a firewall \
+                 keeps strangers out, server.admin_is_fenced",
+            );
+        }
     }
     for (key, path) in [("data_dir", &config.data_dir), ("keys.dir", &config.keys_dir())] {
         if is_my_open_folder(path) {
@@ -98,6 +101,10 @@ pub fn advice(config: &Config) -> Vec<&'static str> {
         (
             config.database.allow_plaintext,
             "database.allow_plaintext is set: whoever listens on that network reads everything",
+        ),
+        (
+            config.redis.allow_plaintext,
+            "redis.allow_plaintext is set: whoever listens on that network reads what instances tell each other",
         ),
         (
             config.mail.allow_plaintext,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Mode, Problems, Section, secret::hidden};
+use crate::kernel::net::is_this_machine;
 
 /// Redis, through which instances share limits and tell each other what changed. Without it an instance is on its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub struct RedisConfig {
     /// `?sentinelServiceName=…`, `redis-cluster://…` takes further nodes as `?node=host:port`. May hold a password.
     #[serde(serialize_with = "hidden")]
     pub url: Option<SecretString>,
+    /// Whether production may speak in the clear to a Redis on another machine: the network between is closed.
+    pub allow_plaintext: bool,
     /// Longest wait for one command, before a call goes on without it. Between 10 ms and 2 s.
     #[serde(with = "humantime_serde")]
     pub command_timeout: Duration,
@@ -25,7 +28,13 @@ pub struct RedisConfig {
 
 impl Default for RedisConfig {
     fn default() -> Self {
-        Self { url: None, command_timeout: Duration::from_millis(100), prefix: "backline".to_owned(), connections: 2 }
+        Self {
+            url: None,
+            allow_plaintext: false,
+            command_timeout: Duration::from_millis(100),
+            prefix: "backline".to_owned(),
+            connections: 2,
+        }
     }
 }
 
@@ -38,11 +47,24 @@ fn is_redis_url(text: &str) -> bool {
     SCHEMES.contains(&url.scheme()) && url.has_host() && fred::types::config::Config::from_url(&plain).is_ok()
 }
 
+/// Whether commands would travel over a network as they are.
+fn in_the_clear(url: &SecretString) -> bool {
+    let url = Url::parse(url.expose_secret()).ok();
+    url.is_some_and(|url| !url.scheme().starts_with("rediss") && !url.host_str().is_some_and(is_this_machine))
+}
+
 impl Section for RedisConfig {
     const NAME: &'static str = "redis";
     const SECRETS: &'static [&'static str] = &["url"];
 
-    fn check(&self, _: Mode, problems: &mut Problems) {
+    fn check(&self, mode: Mode, problems: &mut Problems) {
+        if mode == Mode::Production && !self.allow_plaintext && self.url.as_ref().is_some_and(in_the_clear) {
+            problems.add(
+                "redis.url",
+                "must begin with rediss:// in production, for a server on another machine; on a closed network set \
+                 redis.allow_plaintext",
+            );
+        }
         if self.url.as_ref().is_some_and(|url| !is_redis_url(url.expose_secret())) {
             problems.add(
                 "redis.url",

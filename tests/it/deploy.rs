@@ -119,6 +119,8 @@ fn the_settings_of_the_cluster_are_sound() {
     let environment = deployed("kubernetes/backline.env");
     let mut files = BTreeSet::new();
     let mut check = bare(&["check-config"]);
+    // As the image sets them.
+    check.env("BACKLINE_LISTEN", "0.0.0.0:7070").env("BACKLINE_ADMIN_LISTEN", "0.0.0.0:7071");
     for (name, value) in environment.lines().filter_map(|line| line.split_once('=')) {
         let here = match value.strip_prefix(MOUNTED) {
             Some(file) => folder.path().join(file),

@@ -20,6 +20,7 @@ fn placed(name: &str, folder: &Path) -> std::path::PathBuf {
     let named = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once("_file = \""));
     for (key, path) in named {
         let value = match key {
+            "url" if path.contains("redis") => "rediss://:5u8c@redis.example.org:6380/0\n".to_owned(),
             "url" => "postgres://backline:5u8c@db.example.org/backline?sslmode=verify-full\n".to_owned(),
             "pepper" => "5u8c".repeat(10) + "5u8=\n",
             _ => "5u8c\n".to_owned(),

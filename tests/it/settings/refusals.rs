@@ -11,13 +11,25 @@ const UNSET: &str = "\0";
 type Refused = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
 /// Of what is on disk, `{folder}` is a folder with `open` (a folder) and `open.txt`, which others can read.
-const REFUSED: [Refused; 50] = [
+const REFUSED: [Refused; 54] = [
     (&[("server.trusted_proxies", UNSET)], "server.trusted_proxies", "must be set in production"),
     (&[("server.trusted_proxies", "0.0.0.0/0")], "server.trusted_proxies", "no wider"),
     (&[("server.trusted_proxies", "::/1")], "server.trusted_proxies", "no wider"),
     (&[("server.trusted_proxies", "")], "tls.certificate_file", "must be set in production, or the proxy"),
     (&[("server.reflection", "true")], "server.reflection", "must be off in production"),
     (&[("server.admin_listen", "0.0.0.0:7071")], "server.admin_listen", "must be an address of this machine"),
+    (&[("work.admin_listen", "0.0.0.0:7072")], "work.admin_listen", "must be an address of this machine"),
+    (&[("redis.url", "redis://:5u8c@cache.example.org")], "redis.url", "must begin with rediss:// in production"),
+    (&[("redis.url", "redis://:redis@localhost")], "redis.url", "a secret of your own"),
+    (
+        &[
+            ("objects.url", "s3://bucket"),
+            ("objects.endpoint", "http://s3.example.org"),
+            ("objects.allow_http", "true"),
+        ],
+        "objects.endpoint",
+        "must begin with https:// in production",
+    ),
     (&[("server.handshake_timeout", "10m")], "server.handshake_timeout", "must be 30s or less"),
     (&[("server.max_connections_per_address", "20000")], "server.max_connections_per_address", "must be 10000 or less"),
     (&[("tls.certificate_file", "{folder}/a"), ("tls.key_file", "{folder}/open.txt")], "tls.key_file", "chmod 600"),
@@ -82,11 +94,13 @@ const REFUSED: [Refused; 50] = [
 ];
 
 /// As [`REFUSED`], and nothing else changes: settings with which reasonable people may differ from the defaults.
-const TAKEN: [&[(&str, &str)]; 12] = [
+const TAKEN: [&[(&str, &str)]; 14] = [
     &[("server.admin_listen", "0.0.0.0:7071"), ("server.admin_is_fenced", "true")],
     &[("database.url", "postgres://b:5u8c@db.example.org/b?sslmode=verify-full")],
     &[("database.url", "postgres://b:5u8c@db/b"), ("database.allow_plaintext", "true")],
     &[("database.url", "postgres://b:5u8c@127.0.0.1/b")],
+    &[("redis.url", "redis://:5u8c@cache"), ("redis.allow_plaintext", "true")],
+    &[("redis.url", "rediss-cluster://:5u8c@one.example.org:7000?node=two.example.org:7000")],
     &[("database.url", "postgres:///b?host=/run/postgresql")],
     &[("mail.allow_plaintext", "true"), ("mail.url", "smtp://relay.example.org:25")],
     &[("mail.username", "b"), ("mail.password_file", "{folder}/mounted.txt")],
