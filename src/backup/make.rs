@@ -56,7 +56,7 @@ pub async fn make(app: &App, place: &Place, wanted: Wanted, progress: &Progress)
     }
     let began = app.clock.now();
     // Most looks end here, before anybody's deletions are held.
-    if is_young(&place.find().await?, wanted, began) {
+    if is_young(&place.find().await?, wanted, began)? {
         return Ok(None);
     }
     let holder = hex::encode(app.dice.bytes::<8>());
@@ -97,7 +97,7 @@ async fn under_hold(
     holder: &str,
 ) -> Result<Option<Manifest>, Error> {
     let (found, mut began) = (place.find().await?, app.clock.now());
-    if is_young(&found, wanted, began) {
+    if is_young(&found, wanted, began)? {
         return Ok(None);
     }
     // Backups are told apart by age, whatever the clock does.
@@ -133,10 +133,22 @@ async fn under_hold(
     Ok(Some(manifest))
 }
 
+/// Clocks of instances differ by less.
+const SKEW: Duration = Duration::from_mins(1);
+
 /// Whether there is a backup that is not older than wanted.
-fn is_young(found: &Found, wanted: Wanted, now: Timestamp) -> bool {
+///
+/// # Errors
+/// When the newest is of a time to come: until then none would be made.
+fn is_young(found: &Found, wanted: Wanted, now: Timestamp) -> Result<bool, Error> {
     let newest = found.whole.last().map(Name::moment);
-    wanted.unless_younger.zip(newest).is_some_and(|(age, newest)| now.since(newest) < age)
+    if newest.is_some_and(|newest| newest.since(now) > SKEW) {
+        let newest = found.whole.last().map(ToString::to_string).unwrap_or_default();
+        return Err(Error::Place(format!(
+            "the newest backup, {newest}, is of a time to come; set the clock by NTP, or remove that backup"
+        )));
+    }
+    Ok(wanted.unless_younger.zip(newest).is_some_and(|(age, newest)| now.since(newest) < age))
 }
 
 /// A folder of this machine that goes with its value, and what a killed run left of it with the next.

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Mode, Problems, Section, secret::hidden_table};
+use super::{Mode, Problems, Section, objects::has_far_endpoint_in_the_clear, secret::hidden_table};
 
 /// Backups that the worker takes by itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ impl Section for BackupConfig {
             }
         } else if self.drill_every.is_some() {
             problems.add("backup.drill_every", "wants backup.to: without backups there is nothing to restore");
+        }
+        if mode == Mode::Production && has_far_endpoint_in_the_clear(&self.options) {
+            problems.add("backup.options", "must not name an http:// endpoint on another machine in production");
         }
         if self.every < least {
             problems.add("backup.every", "must be 1min or more");

@@ -83,6 +83,12 @@ impl Section for DatabaseConfig {
                 problems.add("database.url", "must begin with postgres:// or sqlite://");
             }
         }
+        if mode == Mode::Production
+            && let Some(url) = &self.direct_url
+            && let Some(sentence) = unsafe_for_strangers(url.expose_secret(), self.allow_plaintext)
+        {
+            problems.add("database.direct_url", sentence);
+        }
         if self.max_connections < 2 {
             problems.add("database.max_connections", "must be 2 or more: one call may hold one while a job needs one");
         }
@@ -120,7 +126,7 @@ fn unsafe_for_strangers(url: &str, allow_plaintext: bool) -> Option<&'static str
     let asked =
         |names: &[&str]| url.query_pairs().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, value)| value);
     // A host among the parameters wins; one that begins with a slash is the folder of a socket.
-    let host = asked(&["host"]).or_else(|| url.host_str().map(Into::into))?;
+    let host = asked(&["host", "hostaddr"]).or_else(|| url.host_str().map(Into::into))?;
     let encrypted =
         asked(&["sslmode", "ssl-mode"]).is_some_and(|mode| ["require", "verify-ca", "verify-full"].contains(&&*mode));
     let near = host.is_empty() || host.starts_with('/') || is_this_machine(&host);

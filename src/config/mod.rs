@@ -132,6 +132,16 @@ impl Config {
         }
     }
 
+    /// The URL of the database itself, for what wants a session of its own: behind a pooler not the pooler's.
+    pub fn direct_database_url(&self) -> String {
+        match &self.database.direct_url {
+            Some(url) if self.database.pooler == Pooler::Transaction => {
+                secrecy::ExposeSecret::expose_secret(url).to_owned()
+            }
+            _ => self.database_url(),
+        }
+    }
+
     /// The object store's URL: what was configured, or a folder of the data folder.
     pub fn objects_url(&self) -> String {
         match &self.objects.url {

@@ -140,6 +140,14 @@ impl ObjectsConfig {
     }
 }
 
+/// Whether options of a store's client lead to another machine without TLS.
+pub(super) fn has_far_endpoint_in_the_clear(options: &BTreeMap<String, SecretString>) -> bool {
+    options
+        .values()
+        .filter_map(|value| Url::parse(value.expose_secret()).ok())
+        .any(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_this_machine))
+}
+
 /// Without the line break that a key from a file may end in.
 fn exposed(secret: Option<&SecretString>) -> Option<&str> {
     secret.map(|secret| secret.expose_secret().trim())
@@ -153,6 +161,9 @@ impl Section for ObjectsConfig {
         let near = |url: &Url| url.host_str().is_some_and(is_this_machine);
         if mode == Mode::Production && self.endpoint.as_ref().is_some_and(|url| url.scheme() == "http" && !near(url)) {
             problems.add("objects.endpoint", "must begin with https:// in production, for a store on another machine");
+        }
+        if mode == Mode::Production && has_far_endpoint_in_the_clear(&self.options) {
+            problems.add("objects.options", "must not name an http:// endpoint on another machine in production");
         }
         if self.timeout < Duration::from_millis(100) || self.timeout > Duration::from_mins(1) {
             problems.add("objects.timeout", "must be between 100ms and 1m");

@@ -50,7 +50,9 @@ fn is_redis_url(text: &str) -> bool {
 /// Whether commands would travel over a network as they are.
 fn in_the_clear(url: &SecretString) -> bool {
     let url = Url::parse(url.expose_secret()).ok();
-    url.is_some_and(|url| !url.scheme().starts_with("rediss") && !url.host_str().is_some_and(is_this_machine))
+    // Members of a cluster, and whom a Sentinel names, may be anywhere.
+    let near = |url: &Url| url.scheme() == "redis" && url.host_str().is_some_and(is_this_machine);
+    url.is_some_and(|url| !url.scheme().starts_with("rediss") && !near(&url))
 }
 
 impl Section for RedisConfig {

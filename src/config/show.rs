@@ -52,9 +52,15 @@ pub fn text(value: &impl serde::Serialize) -> String {
     Value::serialize(value).map_or_else(|_| UNSET.to_owned(), |value| written(&value))
 }
 
+/// Whether this is a URL with somebody's password in it: refused wherever it is no secret, and not shown either.
+fn holds_credentials(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| url.password().is_some() || url.query().is_some())
+}
+
 /// Of a table only its keys: options of other people's clients, secrets among them.
 fn written(value: &Value) -> String {
     match value {
+        Value::String(_, text) if holds_credentials(text) => SET.to_owned(),
         Value::String(_, text) => text.clone(),
         Value::Array(_, values) => format!("[{}]", values.iter().map(written).collect::<Vec<_>>().join(", ")),
         Value::Dict(_, table) if table.is_empty() => UNSET.to_owned(),

@@ -50,7 +50,7 @@ pub fn sqlite_file(config: &Config) -> Option<PathBuf> {
 pub fn without_limits(config: &Config) -> Result<DatabaseConnection, DbErr> {
     match kind(config) {
         Kind::Sqlite => sqlite(&config.database_url()),
-        Kind::Postgres => postgres(&config.database_url()),
+        Kind::Postgres => postgres(&config.direct_database_url()),
     }
 }
 

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use url::Url;
 
 use super::long::{self, Kind};
-use crate::config::Config;
+use crate::config::{Config, Pooler};
 
 /// An empty database of the configured kind, and the settings that lead there.
 pub struct Scratch {
@@ -28,8 +28,11 @@ impl Scratch {
             return Ok(Self { config: scratch, name: None, server: config.clone() });
         }
         let malformed = |_| DbErr::Custom("the database URL is malformed".to_owned());
-        let mut url = Url::parse(&config.database_url()).map_err(malformed)?;
+        let mut url = Url::parse(&config.direct_database_url()).map_err(malformed)?;
         url.set_path(name);
+        // Whatever the settings say of the live database must not lead back to it.
+        scratch.database.pooler = Pooler::None;
+        scratch.database.direct_url = None;
         scratch.database.url = Some(String::from(url).into());
         let server = long::without_limits(config)?;
         server.execute_unprepared(&format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")).await?;

@@ -41,22 +41,19 @@ impl Limits {
     fn begin(self) -> String {
         let now = tokio::time::Instant::now();
         let statement = (deadline::within(self.statement) - now).as_millis().max(1);
-        let mut text = if self.pinned {
+        // The mark comes before the limits, which are for the caller's statements.
+        let mark = mark::statement().map(|mark| format!("; {mark}")).unwrap_or_default();
+        if self.pinned {
             let (lock, idle) = (self.lock.as_millis(), self.idle_in_transaction.as_millis());
             format!(
-                "BEGIN; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}; \
+                "BEGIN{mark}; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}; \
                  SET LOCAL idle_in_transaction_session_timeout = {idle}"
             )
         } else if statement < self.statement.as_millis() {
-            format!("BEGIN; SET LOCAL statement_timeout = {statement}")
+            format!("BEGIN{mark}; SET LOCAL statement_timeout = {statement}")
         } else {
-            "BEGIN".to_owned()
-        };
-        if let Some(mark) = mark::statement() {
-            text.push_str("; ");
-            text.push_str(&mark);
+            format!("BEGIN{mark}")
         }
-        text
     }
 
     fn patience(self) -> Duration {
@@ -214,7 +211,12 @@ impl Transaction {
             }
         };
         let begun = tx.session.settled(begun);
-        tx.state = if begun.is_ok() { State::Open } else { State::Ended };
+        // A message of several statements may have failed after its BEGIN: such a connection is closed, not given back.
+        tx.state = match (&begun, &tx.session.driver) {
+            (Ok(()), _) => State::Open,
+            (Err(_), Driver::Postgres(_)) => State::Beginning,
+            (Err(_), Driver::Sqlite(_)) => State::Ended,
+        };
         begun.map(|()| tx).map_err(querying)
     }
 

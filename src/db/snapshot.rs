@@ -86,7 +86,7 @@ async fn postgres(config: &Config, file: PathBuf) -> Result<Snapshot, CopyError>
         "--no-privileges".to_owned(),
         format!("--file={}", file.display()),
     ];
-    tools::run("pg_dump", &config.database_url(), &arguments).await.map_err(CopyError::Program)?;
+    tools::run("pg_dump", &config.direct_database_url(), &arguments).await.map_err(CopyError::Program)?;
     Ok(Snapshot { file, reader, connection })
 }
 
@@ -101,7 +101,7 @@ pub async fn put_back(config: &Config, archive: &Path) -> Result<(), CopyError> 
     tools::must_know("pg_restore", server).await.map_err(CopyError::Program)?;
     let archive = archive.display().to_string();
     let arguments = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", &archive];
-    tools::run("pg_restore", &config.database_url(), &arguments).await.map_err(CopyError::Program)
+    tools::run("pg_restore", &config.direct_database_url(), &arguments).await.map_err(CopyError::Program)
 }
 
 async fn server_major(db: &DatabaseConnection) -> Result<u32, DbErr> {

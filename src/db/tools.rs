@@ -8,8 +8,8 @@ use tokio::process::Command;
 use url::Url;
 
 /// What libpq understands of a URL's options. The driver knows others, which libpq would refuse.
-const SHARED: [&str; 9] =
-    ["host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"];
+const SHARED: [&str; 10] =
+    ["host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"];
 /// Most of what a program says is one line; this much of it is told.
 const SAID_BYTES: usize = 600;
 
@@ -75,13 +75,31 @@ fn libpq(url: &str) -> Result<(String, Option<SecretString>), String> {
     if let Some((_, value)) = options.iter().find(|(name, _)| name == "password") {
         password = Some(value.clone());
     }
-    place.set_password(None).map_err(|()| malformed())?;
+    // A URL without a host, of a socket, has no place for a password.
+    if place.password().is_some() {
+        place.set_password(None).map_err(|()| malformed())?;
+    }
     place.set_query(None);
-    let shared: Vec<_> = options.iter().filter(|(name, _)| SHARED.contains(&name.as_str())).collect();
+    let shared: Vec<(&str, &str)> = options
+        .iter()
+        .map(|(name, value)| (of_libpq(name), value.as_str()))
+        .filter(|(name, _)| SHARED.contains(name))
+        .collect();
     if !shared.is_empty() {
         place.query_pairs_mut().extend_pairs(shared);
     }
     Ok((place.into(), password.map(SecretString::from)))
+}
+
+/// The driver takes these under other names as well; left out, the connection would be in the clear.
+fn of_libpq(name: &str) -> &str {
+    match name {
+        "ssl-mode" => "sslmode",
+        "ssl-root-cert" | "ssl-ca" => "sslrootcert",
+        "ssl-cert" => "sslcert",
+        "ssl-key" => "sslkey",
+        other => other,
+    }
 }
 
 fn decoded(text: &str) -> String {
@@ -98,6 +116,7 @@ mod tests {
         for url in [
             "postgres://ana:s%40cr+t@db.example.org:5433/backline?sslmode=require&statement-cache-capacity=0",
             "postgres://ana@db.example.org:5433/backline?password=s%40cr%2Bt&sslmode=require",
+            "postgres://ana:s%40cr+t@db.example.org:5433/backline?ssl-mode=require",
         ] {
             let (place, password) = libpq(url).unwrap();
             assert_eq!(place, "postgres://ana@db.example.org:5433/backline?sslmode=require");

@@ -84,6 +84,7 @@ impl Server {
             .await
             .context("the sessions that ended lately cannot be read from the database")?;
         let keys = tokio::spawn((*app.keys).clone().follow(background.clone()));
+        tokio::spawn(telemetry::keep(recorder.clone(), background.clone()));
         let backups = tokio::spawn(backup::follow(app.clone(), background.clone()));
         let certificates = tls.clone().map(|tls| tokio::spawn(tls.follow(background.clone())));
         let health = health::Health::start(app.clone(), background.clone()).await;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -14,6 +15,7 @@ pub struct WorkerProcess {
     app: App,
     admin: TcpListener,
     tls: Option<Tls>,
+    page: PrometheusHandle,
 }
 
 impl WorkerProcess {
@@ -22,9 +24,10 @@ impl WorkerProcess {
     /// # Errors
     /// One sentence: the port is busy or forbidden.
     pub async fn bind(app: App) -> anyhow::Result<Self> {
+        let page = telemetry::install();
         let admin = bind(app.config.work.admin_listen, "work.admin_listen").await?;
         let tls = Tls::open(&app.config.tls)?;
-        Ok(Self { app, admin, tls })
+        Ok(Self { app, admin, tls, page })
     }
 
     /// Where it can be asked how it is: the real port, if port 0 was asked for.
@@ -40,11 +43,11 @@ impl WorkerProcess {
     /// # Errors
     /// When what was signed out before cannot be read from the database at the start.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { app, admin, tls } = self;
+        let Self { app, admin, tls, page } = self;
         let watched = CancellationToken::new();
         let health = Health::start(app.clone(), watched.clone()).await;
-        let page = telemetry::install();
-        let admin = tokio::spawn(admin::serve(admin, tls.clone(), &app, health.clone(), page, watched.clone()));
+        let admin = tokio::spawn(admin::serve(admin, tls.clone(), &app, health.clone(), page.clone(), watched.clone()));
+        tokio::spawn(telemetry::keep(page.clone(), stop.clone()));
         tokio::spawn((*app.keys).clone().follow(stop.clone()));
         if let Some(tls) = tls {
             tokio::spawn(tls.follow(stop.clone()));

@@ -71,7 +71,10 @@ async fn take(
             plain(StatusCode::UNPROCESSABLE_ENTITY, "These are not the bytes that the link is for. Send them again.")
         }
         Err(Error::Superseded { .. }) => plain(StatusCode::CONFLICT, "Another writer has taken over."),
-        Err(Error::Store(_) | Error::Database(_)) => {
+        Err(Error::Quota { .. }) => {
+            plain(StatusCode::PAYLOAD_TOO_LARGE, "Too many bytes wait for this upload. Commit parts, or cancel it.")
+        }
+        Err(Error::Store(_) | Error::Database(_) | Error::NoRoom) => {
             plain(StatusCode::SERVICE_UNAVAILABLE, "The bytes cannot be kept at the moment. Try again shortly.")
         }
         Err(error) => {

@@ -37,7 +37,7 @@ use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, Registry, filter::filter_fn};
 
 pub use self::{
-    recorder::install,
+    recorder::{install, keep},
     scope::{Onward, Scope, current},
     spans::{Call, Step, TARGET, enqueued, job, job_failed},
 };

@@ -88,6 +88,13 @@ fn must_be_within_quota(app: &App, usage: store::Usage, size_bytes: i64) -> Resu
     Ok(())
 }
 
+/// A local disk is never filled to the brim.
+pub(super) async fn must_leave_reserve(app: &App, size_bytes: i64) -> Result<(), Error> {
+    let Some(free) = app.objects.free_bytes().await? else { return Ok(()) };
+    let wanted = u64::try_from(size_bytes).unwrap_or(0).saturating_add(DISK_RESERVE_BYTES);
+    if free < wanted { Err(Error::NoRoom) } else { Ok(()) }
+}
+
 /// A local disk needs room twice: for the segments, and for the finished object beside them.
 async fn must_fit_on_disk(app: &App, size_bytes: i64) -> Result<(), Error> {
     let Some(free) = app.objects.free_bytes().await? else { return Ok(()) };

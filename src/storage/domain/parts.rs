@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::PutPayload;
 
-use super::{Told, must_be_open, owned};
+use super::{PART_BYTES, Told, must_be_open, owned};
 use crate::{
     app::App,
     entity::{upload::Model, upload_segment},
@@ -48,10 +48,11 @@ pub async fn sign_parts(app: &App, caller: &Caller, how: super::Append, parts: &
         };
     }
     let expires = (now + LIFE).min(upload.expires_at).micros().div_euclid(1_000_000);
+    let life = LIFE.min(upload.expires_at.since(now));
     let (marker, generation) = (Marker::new(&app.keys), upload.writer_generation);
     let mut urls = Vec::with_capacity(parts.len());
     for &part in parts {
-        let theirs = app.objects.sign_upload(&marker.key(upload.id, generation, part), LIFE).await?;
+        let theirs = app.objects.sign_upload(&marker.key(upload.id, generation, part), life).await?;
         let ours = || marker.url(&app.config.public_url(), upload.id, generation, part, expires);
         urls.push((part, theirs.unwrap_or_else(ours)));
     }
@@ -69,8 +70,22 @@ pub async fn keep_part(app: &App, id: UploadId, generation: i64, part: Part, byt
     if i64::try_from(bytes.len()) != Ok(part.size_bytes) || crc32c::crc32c(&bytes) != part.crc32c {
         return Err(Error::Checksum { offset: part.offset });
     }
+    must_have_room(app, &upload, part).await?;
     let key = Marker::new(&app.keys).key(id, generation, part);
     Ok(app.objects.put(&key, PutPayload::from_bytes(bytes)).await?)
+}
+
+/// Parts may be sent again, with other places and checksums too: what lies there of an upload is twice its size at most, and
+/// one part.
+async fn must_have_room(app: &App, upload: &Model, part: Part) -> Result<(), Error> {
+    let bytes = |size: i64| u64::try_from(size).unwrap_or(0);
+    super::create::must_leave_reserve(app, part.size_bytes).await?;
+    let listed = app.objects.list(&ObjectKey::staging(upload.id));
+    let stored: u64 = listed.map_ok(|object| object.size_bytes).try_fold(0, async |sum, size| Ok(sum + size)).await?;
+    if stored + bytes(part.size_bytes) > 2 * bytes(upload.size_bytes) + PART_BYTES as u64 {
+        return Err(Error::Quota { quota: "in_flight_bytes", limit: 2 * upload.size_bytes });
+    }
+    Ok(())
 }
 
 /// Takes parts in: each is read and checked, then the prefix moves over all of them in one transaction.
