@@ -83,6 +83,7 @@ async fn attempt(
     let opened = db::connect(&scratch.config).await.map_err(|error| Error::Open(format!("{error:#}")))?;
     let there = App { db: opened, config: scratch.config.clone().into(), ..app.clone() };
     let checked = async {
+        restore::migrate(&there.db).await?;
         restore::prepare(&there, true).await?;
         verify(&there, Bytes::Of(place, manifest), true, progress).await
     };

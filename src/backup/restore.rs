@@ -22,7 +22,8 @@ use crate::{
     app::{App, World},
     audit,
     config::Config,
-    db, fleet,
+    db::{self, Db},
+    fleet,
     kernel::Dice,
     objects::{ObjectKey, Objects},
     privacy,
@@ -60,7 +61,7 @@ pub async fn restore(
     if !missing.is_empty() && !without_keys {
         return Err(Error::KeysMissing { missing, folder: config.keys_dir().display().to_string() });
     }
-    let objects = Objects::connect(&config).map_err(|error| Error::Open(format!("{error:#}")))?;
+    let objects = Objects::connect(&config).map_err(opening)?;
     must_be_empty(&config, &objects).await?;
 
     let folder = Folder::make(config.data_dir.join("restore"))?;
@@ -75,8 +76,8 @@ pub async fn restore(
     put_database(&config, &draft).await?;
     compare(&config, &manifest).await?;
 
-    let migrated = take_over(&config, &world).await.map_err(|error| Error::Open(format!("{error:#}")))?;
-    let app = App::open(config, world).await.map_err(|error| Error::Open(format!("{error:#}")))?;
+    let migrated = take_over(&config, &world).await?;
+    let app = App::open(config, world).await.map_err(opening)?;
     prepare(&app, missing.is_empty()).await?;
     let report = verify(&app, Bytes::Own, missing.is_empty(), progress).await;
     app.db.close().await;
@@ -103,7 +104,7 @@ pub fn must_suit(config: &Config, manifest: &Manifest) -> Result<(), Error> {
 /// short-lived, and whoever holds one signs in again.
 fn missing_keys(config: &Config, world: &World, manifest: &Manifest) -> Result<Vec<String>, Error> {
     let ring = KeyFolder::new(config.keys_dir()).ring(KeyKind::Vault, &world.clock);
-    let ring = ring.map_err(|error| Error::Open(format!("{error:#}")))?;
+    let ring = ring.map_err(opening)?;
     let vault: Vec<String> =
         ring.map(|ring| ring.keys().iter().map(|key| key.id().to_owned()).collect()).unwrap_or_default();
     let at_hand = [("vault", vault), ("pepper", pepper_ids(&config.passwords))];
@@ -216,27 +217,34 @@ pub async fn compare(config: &Config, manifest: &Manifest) -> Result<(), Error> 
     }
 }
 
-/// What a restored database needs before it serves: this release's schema, no hold, no copies that are not there, and, if
-/// the keys that sign it are at hand, the chain of an audit trail that had none.
-pub async fn prepare(app: &App, with_keys: bool) -> Result<Vec<String>, Error> {
-    let migrated = migrations::run(app.db.for_migrations()).await;
-    let migrated = migrated.map_err(|error| Error::Migration(error.to_string()))?;
+/// Brings a restored schema to this release. Returns the migrations that were applied.
+pub async fn migrate(db: &Db) -> Result<Vec<String>, Error> {
+    migrations::run(db.for_migrations()).await.map_err(|error| Error::Migration(error.to_string()))
+}
+
+/// What a restored database of this release's schema needs before it serves: no hold, no copies that are not there, and,
+/// if the keys that sign it are at hand, the chain of an audit trail that had none.
+pub async fn prepare(app: &App, with_keys: bool) -> Result<(), Error> {
     hold::end_all(&app.db).await?;
     privacy::forget_copies(app).await?;
     if with_keys {
         audit::adopt(app).await?;
     }
+    Ok(())
+}
+
+/// Migrates, and lets the database go on with the keys that are at hand: which of them must be there was decided before.
+async fn take_over(config: &Config, world: &World) -> Result<Vec<String>, Error> {
+    let db = db::connect(config).await.map_err(opening)?;
+    let migrated = migrate(&db).await?;
+    fleet::start_over(config, &db, &world.clock, &world.dice).await.map_err(opening)?;
+    db.close().await;
     Ok(migrated)
 }
 
-/// Brings the schema to this release, and lets the database go on with the keys that are at hand: which of them must be
-/// there was decided before. Returns the migrations that were applied.
-async fn take_over(config: &Config, world: &World) -> anyhow::Result<Vec<String>> {
-    let db = db::connect(config).await?;
-    let migrated = migrations::run(db.for_migrations()).await?;
-    fleet::start_over(config, &db, &world.clock, &world.dice).await?;
-    db.close().await;
-    Ok(migrated)
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn opening(error: anyhow::Error) -> Error {
+    Error::Open(format!("{error:#}"))
 }
 
 /// A name for a scratch database that nobody else has.
