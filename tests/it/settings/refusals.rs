@@ -11,7 +11,7 @@ const UNSET: &str = "\0";
 type Refused = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
 /// Of what is on disk, `{folder}` is a folder with `open` (a folder) and `open.txt`, which others can read.
-const REFUSED: [Refused; 54] = [
+const REFUSED: [Refused; 58] = [
     (&[("server.trusted_proxies", UNSET)], "server.trusted_proxies", "must be set in production"),
     (&[("server.trusted_proxies", "0.0.0.0/0")], "server.trusted_proxies", "no wider"),
     (&[("server.trusted_proxies", "::/1")], "server.trusted_proxies", "no wider"),
@@ -20,6 +20,11 @@ const REFUSED: [Refused; 54] = [
     (&[("server.admin_listen", "0.0.0.0:7071")], "server.admin_listen", "must be an address of this machine"),
     (&[("work.admin_listen", "0.0.0.0:7072")], "work.admin_listen", "must be an address of this machine"),
     (&[("redis.url", "redis://:5u8c@cache.example.org")], "redis.url", "must begin with rediss:// in production"),
+    (
+        &[("redis.url", "redis-cluster://:5u8c@localhost:7000?node=cache.example.org:7000")],
+        "redis.url",
+        "must begin with rediss:// in production",
+    ),
     (&[("redis.url", "redis://:redis@localhost")], "redis.url", "a secret of your own"),
     (
         &[
@@ -29,6 +34,25 @@ const REFUSED: [Refused; 54] = [
         ],
         "objects.endpoint",
         "must begin with https:// in production",
+    ),
+    (
+        &[("objects.url", "s3://bucket"), ("objects.options.aws_endpoint", "http://s3.example.org")],
+        "objects.options",
+        "must not name an http:// endpoint",
+    ),
+    (
+        &[("backup.to", "s3://bucket"), ("backup.options.aws_endpoint", "http://s3.example.org")],
+        "backup.options",
+        "must not name an http:// endpoint",
+    ),
+    (
+        &[
+            ("database.url", "postgres://b:5u8c@localhost/b"),
+            ("database.pooler", "transaction"),
+            ("database.direct_url", "postgres://b:5u8c@db.example.org/b"),
+        ],
+        "database.direct_url",
+        "?sslmode=verify-full",
     ),
     (&[("server.handshake_timeout", "10m")], "server.handshake_timeout", "must be 30s or less"),
     (&[("server.max_connections_per_address", "20000")], "server.max_connections_per_address", "must be 10000 or less"),
